@@ -7,8 +7,11 @@ the instance. Whether trying again can help is a type, :class:`RetryableError`, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def _one_line(text: object) -> str:
@@ -195,7 +198,9 @@ class NoResourcesError(AmphoraImageError):
     detail: str
 
     def __str__(self) -> str:
-        return f"port {self.port_id} cannot be plugged: {_one_line(self.detail)}; free a device on the host or use another"
+        return (
+            f"port {self.port_id} cannot be plugged: {_one_line(self.detail)}; free a device on the host or use another"
+        )
 
 
 @dataclass(eq=False)

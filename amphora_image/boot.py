@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image to server: one POST to Nova, from the image itself or from a volume made of it."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any, Protocol
+
+from oslo_log import log as logging
+
+from amphora_image.errors import AmbiguousBuildError, AmphoraImageError
+from amphora_image.models import Image, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
+    from amphora_image.clients.cinder import VolumeStore
+
+LOG = logging.getLogger(__name__)
+
+
+class ServerMaker(Protocol):
+    """What booting needs of Nova."""
+
+    def create(self, name: str, **arguments: Any) -> str:
+        """Make a server and give its id; ``arguments`` are those of novaclient's ``servers.create``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootRequest:
+    """What a server is to be, apart from its image.
+
+    ``files`` maps a path on the config drive to the file's text (Nova takes at most 5 files of 10 KiB each by
+    default); ``user_data`` is text. ``zone`` is Nova's availability zone, ``volume_zone`` Cinder's.
+    """
+
+    name: str
+    flavor_id: str | None
+    key_name: str | None = None
+    security_groups: tuple[str, ...] = ()
+    network_ids: tuple[str, ...] = ()
+    port_ids: tuple[str, ...] = ()
+    files: Mapping[str, Any] | None = None
+    user_data: Any = None
+    server_group_id: str | None = None
+    zone: str | None = None
+    volume_zone: str | None = None
+
+
+class Booter:
+    """Boot images. Thread-safe.
+
+    ``volumes`` is given where servers boot from a volume; None boots from the image.
+    """
+
+    def __init__(self, servers: ServerMaker, volumes: VolumeStore | None = None) -> None:
+        self._servers = servers
+        self._volumes = volumes
+
+    def boot(self, image: Image, request: BootRequest) -> Server:
+        """Ask Nova once for a server from ``image``; it is being built when this returns.
+
+        What was made for a server that does not come to be is undone; after a lost answer nothing is, since the server
+        may use it.
+
+        :raises ResourceNotFoundError: a flavor, network, port, key pair, group or zone is unknown.
+        :raises QuotaExceededError: the project has no room left.
+        :raises AmbiguousBuildError: the answer was lost; the text names the server to look for.
+        :raises VolumeFailedError: no boot volume could be made.
+        :raises AmphoraImageError: Nova refuses for another reason or cannot be reached.
+        """
+        source: dict[str, Any] = {"image": image.id, "block_device_mapping": {}}
+        volume_id = None
+        if self._volumes is not None:
+            volume_id = self._volumes.create(image.id, request.volume_zone)
+            # device name = vda; source volume, its own size; deleted together with the server
+            source = {"image": None, "block_device_mapping": {"vda": f"{volume_id}:::true"}}
+        try:
+            server_id = self._servers.create(request.name, **source, **_arguments(request))
+        except AmbiguousBuildError:
+            raise
+        except BaseException:
+            self._drop(volume_id)
+            raise
+        return Server(
+            id=server_id,
+            name=request.name,
+            status="BUILD",
+            image_id=None if volume_id else image.id,
+            flavor_id=request.flavor_id,
+            zone=request.zone,
+            volume_id=volume_id,
+        )
+
+    def _drop(self, volume_id: str | None) -> None:
+        """Delete the volume of a server that did not come to be, without hiding why it did not."""
+        if volume_id is None or self._volumes is None:
+            return
+        try:
+            self._volumes.delete(volume_id)
+        except AmphoraImageError as error:
+            LOG.error("Boot volume %s is left behind: %s", volume_id, error)  # noqa: TRY400 - the build's error is raised
+
+
+def random_name(length: int, chance: Random | None = None) -> str:
+    """Make a server name of ``length`` characters: an ``a`` and random capitals and digits."""
+    chance = chance or SystemRandom()
+    return "a" + "".join(chance.choices(string.ascii_uppercase + string.digits, k=length - 1))
+
+
+def _arguments(request: BootRequest) -> dict[str, Any]:
+    """Turn a request into what novaclient's ``servers.create`` takes."""
+    nics = [{"net-id": network} for network in request.network_ids] + [{"port-id": port} for port in request.port_ids]
+    return {
+        "flavor": request.flavor_id,
+        "key_name": request.key_name,
+        "security_groups": list(request.security_groups) or None,
+        "nics": nics,
+        "files": request.files,
+        "userdata": request.user_data,
+        "config_drive": True,
+        "scheduler_hints": {"group": request.server_group_id} if request.server_group_id else None,
+        "availability_zone": request.zone,
+    }

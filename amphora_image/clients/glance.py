@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading images from Glance: one image by its id, the images on a tag.
+
+Over keystoneauth's adapter and not glanceclient, which asks for the image schema first, drops Retry-After and puts
+tags into paths unquoted (``doc/adr/0005``).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+from amphora_image.clients.translate import retried, translated
+from amphora_image.errors import ConfigurationError, ResourceNotFoundError
+from amphora_image.models import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from keystoneauth1.adapter import Adapter
+
+T = TypeVar("T")
+
+_PAGE_IMAGES = 25
+
+
+class ImageStore(Protocol):
+    """What resolving needs of Glance."""
+
+    def get(self, image_id: str) -> Candidate | None:
+        """Give the image with that id, None where there is none that we may see."""
+
+    def bootable(self, tag: str, owner: str | None) -> Iterator[list[Candidate]]:
+        """Give the active, visible images with ``tag`` (of ``owner``), the newest first, in pages; one request each."""
+
+    def everything(self, tag: str) -> list[Candidate]:
+        """List every image with ``tag`` that we may see, whatever its status and owner, hidden ones too."""
+
+
+class GlanceImages:
+    """Glance's v2 image API, read only. Thread-safe.
+
+    All methods raise :class:`AuthenticationError`, :class:`AccessDeniedError`, :class:`ServiceUnavailableError` (after
+    the deadline) or :class:`RequestRefusedError`.
+    """
+
+    def __init__(self, adapter: Adapter, *, deadline_seconds: float = 60) -> None:
+        self._adapter = adapter
+        self._deadline_seconds = deadline_seconds
+
+    def get(self, image_id: str) -> Candidate | None:
+        """Give the image with that id, None where there is none that we may see."""
+        action = f"read image {image_id}"
+        try:
+            return self._read(f"/v2/images/{quote(image_id, safe='')}", action, candidate_of)
+        except ResourceNotFoundError:
+            return None
+
+    def bootable(self, tag: str, owner: str | None) -> Iterator[list[Candidate]]:
+        """Give the active, visible images with ``tag`` (of ``owner``), the newest first, in pages.
+
+        The first page is one request; a further one is sent only when the caller goes on. Glance leaves out hidden
+        images and, without ``owner``, lists all that the user's token may see.
+        """
+        query = {"tag": tag, "status": "active", "sort": "created_at:desc,id:asc", "limit": str(_PAGE_IMAGES)}
+        if owner is not None:
+            query["owner"] = owner
+        yield from self._pages(query, f"list the images with tag {tag!r}")
+
+    def everything(self, tag: str) -> list[Candidate]:
+        """List every image with ``tag`` that we may see, whatever its status and owner, hidden ones too."""
+        found: dict[str, Candidate] = {}
+        for hidden in ("false", "true"):
+            query = {"tag": tag, "visibility": "all", "os_hidden": hidden, "limit": "100"}
+            for page in self._pages(query, f"list the images with tag {tag!r}"):
+                found |= {one.id: one for one in page}
+        return list(found.values())
+
+    def _pages(self, query: dict[str, str], action: str) -> Iterator[list[Candidate]]:
+        path: str | None = f"/v2/images?{urlencode(query)}"
+        while path:
+            try:
+                page, path = self._read(path, action, _page_of)
+            except ResourceNotFoundError as error:
+                problem = "the endpoint that is used for Glance has no /v2/images"
+                raise ConfigurationError(problem, "correct endpoint or region_name in [glance]") from error
+            yield page
+
+    def _read(self, path: str, action: str, decode: Callable[[Any], T]) -> T:
+        """GET ``path`` and decode its JSON, trying again what is transient."""
+
+        def once() -> T:
+            with translated("Glance", action):
+                return decode(self._adapter.get(path, headers={"Accept": "application/json"}).json())
+
+        return retried(once, deadline_seconds=self._deadline_seconds)
+
+
+def _page_of(body: Any) -> tuple[list[Candidate], str | None]:
+    """Read one page of ``GET /v2/images`` and the path of the next."""
+    return [candidate_of(record) for record in body["images"]], body.get("next")
+
+
+def candidate_of(record: dict[str, Any]) -> Candidate:
+    """Read one image of Glance's JSON (``GET /v2/schemas/image``); what is left out stays None or empty.
+
+    :raises KeyError: the record has no id.
+    :raises ValueError: created_at is no ISO 8601 time.
+    """
+    created = record.get("created_at")
+    return Candidate(
+        id=str(record["id"]),
+        name=record.get("name") or "",
+        owner=record.get("owner"),
+        status=record.get("status") or "",
+        visibility=record.get("visibility") or "",
+        hidden=bool(record.get("os_hidden")),
+        created_at=datetime.fromisoformat(created).astimezone(UTC) if created else None,
+        size=record.get("size"),
+        hash_algo=record.get("os_hash_algo"),
+        hash_value=record.get("os_hash_value"),
+        disk_format=record.get("disk_format"),
+        min_disk=record.get("min_disk") or 0,
+        min_ram=record.get("min_ram") or 0,
+        tags=tuple(sorted(record.get("tags") or ())),
+    )

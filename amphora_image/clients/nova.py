@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova: servers, server groups, plugged ports, flavors and zones.
+
+Microversion 2.15, as Octavia: later ones drop the injected files (2.57), a server's flavor id (2.47) and the
+``policies`` of a server group (2.64).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from novaclient import client
+from novaclient import exceptions as nova
+
+from amphora_image.clients.refusals import attach_refusal, build_refusal, was_not_accepted
+from amphora_image.clients.session import service_session
+from amphora_image.clients.translate import retried, translated
+from amphora_image.errors import (
+    AmbiguousBuildError,
+    PortInUseError,
+    RequestRefusedError,
+    ResourceNotFoundError,
+    ServiceUnavailableError,
+)
+from amphora_image.models import Interface, Server, ServerGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from keystoneauth1.session import Session
+    from oslo_config import cfg
+
+T = TypeVar("T")
+
+MICROVERSION = "2.15"
+
+
+def connect(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Any:
+    """Make novaclient's client for the endpoint that ``[nova]`` names; nothing is sent."""
+    return client.Client(
+        MICROVERSION,
+        session=service_session(session, group),
+        service_name=group.service_name or None,
+        endpoint_override=group.endpoint or None,
+        region_name=group.region_name or None,
+        endpoint_type=group.endpoint_type,
+    )
+
+
+class NovaServers:
+    """Nova's compute API, as far as amphorae need it. Thread-safe.
+
+    ``client`` is novaclient's. Reads are tried again within ``deadline_seconds``; what changes something is sent once.
+    All methods raise :class:`AuthenticationError`, :class:`AccessDeniedError`, :class:`ServiceUnavailableError` or
+    :class:`RequestRefusedError`, besides what each one names.
+    """
+
+    def __init__(self, client: Any, *, deadline_seconds: float = 60) -> None:
+        self._client = client
+        self._deadline_seconds = deadline_seconds
+
+    def create(self, name: str, **arguments: Any) -> str:
+        """Send one POST for a server and give its id; ``arguments`` are novaclient's.
+
+        :raises ResourceNotFoundError: a flavor, network, port, key pair, group or zone is unknown to Nova.
+        :raises QuotaExceededError: the project has no room left.
+        :raises AmbiguousBuildError: the answer was lost, so the server may exist.
+        """
+        try:
+            with translated("Nova", "create a server"):
+                return str(self._client.servers.create(name=name, **arguments).id)
+        except RequestRefusedError as error:
+            raise build_refusal(error, arguments) from error
+        except ServiceUnavailableError as error:
+            if error.service != "Nova" or was_not_accepted(error.__cause__):
+                raise
+            raise AmbiguousBuildError(name, error.detail) from error
+
+    def get(self, server_id: str, management_networks: Collection[str] = ()) -> Server:
+        """Give a server; its interfaces are asked for only once it is ACTIVE, since it has none before.
+
+        :raises ResourceNotFoundError: there is no such server; this is not tried again.
+        """
+        raw = self._read("read a server", lambda: self._client.servers.get(server_id), ("server", server_id))
+        management_ip = None
+        if raw.status == "ACTIVE":
+            plugged = (one for one in self.interfaces(server_id) if one.ip_addresses)
+            wanted = (one for one in plugged if not management_networks or one.network_id in management_networks)
+            management_ip = next((one.ip_addresses[0] for one in wanted), None)
+        image, fault = raw.image or {}, getattr(raw, "fault", None) or {}
+        volumes = getattr(raw, "os-extended-volumes:volumes_attached", None) or []
+        return Server(
+            id=raw.id,
+            name=raw.name,
+            status=raw.status,
+            image_id=image.get("id"),
+            flavor_id=raw.flavor.get("id"),
+            zone=getattr(raw, "OS-EXT-AZ:availability_zone", None) or None,
+            management_ip=management_ip,
+            volume_id=volumes[0]["id"] if volumes and not image else None,
+            fault=fault.get("message"),
+        )
+
+    def delete(self, server_id: str) -> bool:
+        """Delete a server; False when there was none."""
+        return self._remove("delete a server", lambda: self._client.servers.delete(server_id))
+
+    def interfaces(self, server_id: str) -> list[Interface]:
+        """List the ports that are plugged into a server.
+
+        :raises ResourceNotFoundError: there is no such server.
+        """
+        found = self._read(
+            "list interfaces", lambda: self._client.servers.interface_list(server_id), ("server", server_id)
+        )
+        return [_interface(one) for one in found]
+
+    def attach(
+        self,
+        server_id: str,
+        *,
+        network_id: str | None = None,
+        ip_address: str | None = None,
+        port_id: str | None = None,
+    ) -> Interface:
+        """Plug a port, or a new port on a network, into a server; a port that is plugged there already is success.
+
+        :raises ResourceNotFoundError: the server, network or port does not exist; ``resource`` says which.
+        :raises PortInUseError: the port is plugged into something else.
+        :raises NoResourcesError: the host cannot take the port.
+        """
+        try:
+            with translated("Nova", "plug a port"):
+                try:
+                    raw = self._client.servers.interface_attach(
+                        server=server_id, net_id=network_id, fixed_ip=ip_address, port_id=port_id
+                    )
+                except nova.ClientException as error:
+                    named = {"Instance": server_id, "Network": network_id, "Port": port_id}
+                    raise attach_refusal(error, named) or error from error
+                return _interface(raw)
+        except PortInUseError:
+            for plugged in self.interfaces(server_id):
+                if plugged.port_id == port_id:
+                    return plugged
+            raise
+
+    def detach(self, server_id: str, port_id: str) -> bool:
+        """Unplug a port from a server; False when it was not plugged there."""
+        return self._remove("unplug a port", lambda: self._client.servers.interface_detach(server_id, port_id))
+
+    def create_group(self, name: str, policy: str) -> ServerGroup:
+        """Make a server group with one scheduling policy (``anti-affinity`` and the like)."""
+        with translated("Nova", "create a server group"):
+            raw = self._client.server_groups.create(name=name, policies=[policy])
+            return ServerGroup(id=raw.id, name=raw.name)
+
+    def delete_group(self, group_id: str) -> bool:
+        """Delete a server group; False when there was none."""
+        return self._remove("delete a server group", lambda: self._client.server_groups.delete(group_id))
+
+    def check_flavor(self, flavor_id: str) -> None:
+        """Return when Nova has the flavor.
+
+        :raises ResourceNotFoundError: it has not.
+        """
+        self._read("read a flavor", lambda: self._client.flavors.get(flavor_id), ("flavor", flavor_id))
+
+    def check_zone(self, zone: str) -> None:
+        """Return when Nova has the availability zone.
+
+        :raises ResourceNotFoundError: it has not.
+        """
+        zones = self._read("list zones", lambda: self._client.availability_zones.list(detailed=False), ("zones", ""))
+        if zone not in {one.zoneName for one in zones}:
+            raise ResourceNotFoundError("availability zone", zone)
+
+    def _read(self, action: str, call: Callable[[], T], wanted: tuple[str, str]) -> T:
+        """Run a GET, again while it fails for passing reasons; a 404 names what was ``wanted``."""
+
+        def once() -> T:
+            with translated("Nova", action):
+                try:
+                    return call()
+                except nova.NotFound as error:
+                    raise ResourceNotFoundError(*wanted) from error
+
+        return retried(once, deadline_seconds=self._deadline_seconds)
+
+    def _remove(self, action: str, call: Callable[[], Any]) -> bool:
+        """Run a DELETE; it is idempotent, so a lost answer is asked for again. False: there was nothing."""
+
+        def once() -> bool:
+            with translated("Nova", action):
+                try:
+                    call()
+                except nova.NotFound:
+                    return False
+                return True
+
+        return retried(once, deadline_seconds=self._deadline_seconds)
+
+
+def _interface(raw: Any) -> Interface:
+    """Read one of novaclient's interfaces."""
+    addresses = tuple(one["ip_address"] for one in raw.fixed_ips or ())
+    return Interface(port_id=raw.port_id, network_id=raw.net_id, ip_addresses=addresses)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keystoneauth session: from ``[service_auth]``, or from clouds.yaml and OS_* for a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keystoneauth1 import exceptions as ksa
+from keystoneauth1 import loading
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.session import Session
+
+from amphora_image.clients.translate import translated
+from amphora_image.config.options import AMPHORA_IMAGE, SERVICE_AUTH
+from amphora_image.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """List ``[service_auth]`` for oslo-config-generator, with what the most used auth plug-ins take."""
+    options = loading.get_auth_common_conf_options() + loading.get_session_conf_options()
+    for plugin in ("password", "v3applicationcredential"):
+        options += loading.get_auth_plugin_conf_options(plugin)
+    unique = {option.dest: option for option in options}
+    return [(SERVICE_AUTH, [unique[name] for name in sorted(unique)])]
+
+
+def load_session(conf: cfg.ConfigOpts) -> Session:
+    """Make a session from ``[service_auth]``: any auth plug-in that keystoneauth has, with its TLS options.
+
+    Nothing is sent: the first request that needs a token fetches it.
+
+    :raises ConfigurationError: the group names no plug-in, an unknown one, or lacks what the plug-in needs.
+    """
+    loading.register_auth_conf_options(conf, SERVICE_AUTH)
+    loading.register_session_conf_options(conf, SERVICE_AUTH)
+    try:
+        auth = loading.load_auth_from_conf_options(conf, SERVICE_AUTH)
+        session = loading.load_session_from_conf_options(conf, SERVICE_AUTH, auth=auth)
+    except ksa.AuthPluginException as error:
+        raise ConfigurationError(f"[service_auth]: {error}", "complete the group for its auth_type") from error
+    if auth is None:
+        raise ConfigurationError(
+            "there are no credentials: [service_auth] has no auth_type",
+            "write the group into the ini, or give --os-cloud NAME to a command",
+        )
+    if session.timeout is None:
+        session.timeout = float(conf[AMPHORA_IMAGE].request_timeout_seconds)
+    return session
+
+
+def project_id(session: Session) -> str | None:
+    """Tell the id of the project that the session's token is scoped to, None for none.
+
+    :raises AmphoraImageError: Keystone refuses the credentials or does not answer.
+    """
+    with translated("Keystone", "give a token"):
+        return session.get_project_id()
+
+
+def service_session(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Session:
+    """Give the session for one service: ``session`` itself, unless the service's group has TLS options of its own.
+
+    The token is shared either way, since the auth plug-in is.
+    """
+    if not group.insecure and not group.ca_certificates_file:
+        return session
+    verify = False if group.insecure else group.ca_certificates_file
+    return Session(auth=session.auth, verify=verify, cert=session.cert, timeout=session.timeout)
+
+
+def adapter(session: Session, group: cfg.ConfigOpts.GroupAttr, service_type: str) -> Adapter:
+    """Bind ``session`` to one service, found as the endpoint options in ``group`` say; nothing is sent."""
+    return Adapter(
+        service_session(session, group),
+        service_type=service_type,
+        interface=group.endpoint_type,
+        service_name=group.service_name or None,
+        endpoint_override=group.endpoint or None,
+        region_name=group.region_name or None,
+    )

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Foreign errors become ours on the line that meets them, and what is worth another try is tried again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import tenacity
+from keystoneauth1 import exceptions as ksa
+from novaclient import exceptions as nova
+
+from amphora_image.errors import (
+    AccessDeniedError,
+    AmphoraImageError,
+    AuthenticationError,
+    ConfigurationError,
+    QuotaExceededError,
+    RequestRefusedError,
+    ResourceNotFoundError,
+    RetryableError,
+    ServiceUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+#: Statuses after which the same GET may well be answered: time-out, too many requests, and any fault of the server.
+_TRANSIENT = {408, 413, 429}
+_NO_PAUSE = 0.0
+
+
+@contextlib.contextmanager
+def translated(service: str, action: str) -> Iterator[None]:
+    """Raise our error for whatever the client library raises inside, keeping the cause.
+
+    ``action`` completes "Glance does not allow this user to …".
+
+    :raises AmphoraImageError: the one that says what to do.
+    """
+    try:
+        yield
+    except (ksa.HttpError, nova.ClientException) as error:
+        raise _from_status(service, action, error) from error
+    except (ksa.AuthorizationFailure, ksa.AuthPluginException) as error:
+        raise AuthenticationError("Keystone", _detail(error)) from error
+    except ksa.CatalogException as error:
+        raise ConfigurationError(
+            f"the Keystone catalogue has no endpoint of {service}: {error}",
+            f"set region_name, endpoint_type or endpoint in [{service.lower()}], or region_name of the cloud",
+        ) from error
+    except ksa.SSLError as error:
+        raise ConfigurationError(
+            f"the TLS certificate of {service} is not trusted: {error}",
+            "set cafile in [service_auth], or ca_certificates_file in the service's group",
+        ) from error
+    except ksa.DiscoveryFailure as error:
+        raise ServiceUnavailableError("Keystone", str(error)) from error
+    except (ksa.ConnectionError, ksa.InvalidResponse) as error:
+        raise ServiceUnavailableError(_culprit(service, str(error)), str(error)) from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        # An answer that is no JSON, or JSON of another shape: a proxy's page, mostly.
+        raise ServiceUnavailableError(service, "its answer is not in the format of the API") from error
+
+
+def retried(call: Callable[[], T], *, deadline_seconds: float, sleep: Callable[[float], None] = time.sleep) -> T:
+    """Call a read until it is answered: again after a :class:`RetryableError`, within the deadline.
+
+    The pause is what Retry-After asks for, else a random one that grows from a quarter of a second to eight.
+
+    :raises RetryableError: the last one, once the next pause would pass the deadline.
+    """
+    backoff = tenacity.wait_random_exponential(multiplier=0.25, max=8)
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        return max(_retry_after(error), backoff(state))
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(RetryableError),
+        stop=tenacity.stop_before_delay(deadline_seconds),
+        wait=pause,
+        sleep=sleep,
+        reraise=True,
+    )(call)
+
+
+def _from_status(service: str, action: str, error: Any) -> AmphoraImageError:
+    """Choose our error for an HTTP status of 400 or above."""
+    status = int(getattr(error, "http_status", 0) or getattr(error, "code", 0) or 0)
+    service, detail = _culprit(service, getattr(error, "url", None) or ""), _detail(error)
+    if status == 401:
+        return AuthenticationError(service, detail)
+    if status in {403, 413} and "quota" in detail.lower():
+        return QuotaExceededError(service, detail)
+    if status == 404:
+        return ResourceNotFoundError(f"what {service} was asked for (to {action})", f"(HTTP 404 {detail})")
+    if status == 403:
+        return AccessDeniedError(service, action, detail)
+    if status in _TRANSIENT or status >= 500:
+        return ServiceUnavailableError(service, f"HTTP {status} {detail}")
+    return RequestRefusedError(service, action, f"HTTP {status} {detail}")
+
+
+def _culprit(service: str, text: str) -> str:
+    """Name Keystone where the request that failed was the one for a token."""
+    return "Keystone" if "/auth/tokens" in text else service
+
+
+def _detail(error: Any) -> str:
+    """Take the sentence out of a foreign error, without the HTML page that a proxy may have sent."""
+    response = getattr(error, "response", None)
+    text = str(getattr(error, "message", None) or error)
+    if response is not None and response.headers.get("Content-Type", "").startswith("application/json"):
+        with contextlib.suppress(ValueError):
+            text = _message_in(response.json()) or text
+    return text.partition("<")[0].strip()[:500]
+
+
+def _message_in(body: Any) -> str:
+    """Find the message in ``{"error": {"message": …}}`` (Keystone) or ``{"message": …}`` (Glance)."""
+    while isinstance(body, dict):
+        inner = body.get("error") or body.get("message")
+        if isinstance(inner, str):
+            return inner
+        body = inner
+    return ""
+
+
+def _retry_after(error: BaseException | None) -> float:
+    """Read Retry-After, in seconds, from the foreign error behind ``error``; a date or nothing is no pause."""
+    cause = getattr(error, "__cause__", None)
+    response = getattr(cause, "response", None)
+    headers = getattr(response, "headers", None) or {}
+    try:
+        return float(headers.get("Retry-After") or getattr(cause, "retry_after", None) or _NO_PAUSE)
+    except (TypeError, ValueError):
+        return _NO_PAUSE

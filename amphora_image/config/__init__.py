@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options: registering them, reading an ini, and the policy that follows from them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from oslo_config import cfg
+
+from amphora_image.config.options import OWN_OPTIONS, SHARED_OPTIONS
+from amphora_image.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["check_values", "list_opts", "load", "register_opts"]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register every option on ``conf``; harmless when repeated."""
+    for options in (SHARED_OPTIONS, OWN_OPTIONS):
+        for group, members in options.items():
+            conf.register_opts(members, group=group)
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """List the options by group, for oslo-config-generator; ``[service_auth]`` is listed by clients.session."""
+    groups = dict.fromkeys([*OWN_OPTIONS, *SHARED_OPTIONS])
+    return [(group, [*SHARED_OPTIONS.get(group, ()), *OWN_OPTIONS.get(group, ())]) for group in sorted(groups)]
+
+
+def load(files: Sequence[str] = (), directories: Sequence[str] = ()) -> cfg.ConfigOpts:
+    """Read ini ``files`` and every ``*.conf`` in ``directories``, the later ones winning, and check the values.
+
+    With neither, oslo.config's default places are searched (``~/.amphora_image/``, ``/etc/amphora_image/``).
+
+    :raises ConfigurationError: a file is missing, unreadable or no ini, or an option's value is not of its kind.
+    """
+    arguments = [f"--config-file={name}" for name in files] + [f"--config-dir={name}" for name in directories]
+    conf = cfg.ConfigOpts()
+    register_opts(conf)
+    try:
+        conf(arguments, project="amphora_image")
+    except (cfg.ConfigFilesNotFoundError, cfg.ConfigDirNotFoundError) as error:
+        raise ConfigurationError(str(error), "give the path of a file that exists") from error
+    except cfg.ConfigFilesPermissionDeniedError as error:
+        raise ConfigurationError(str(error), "let this user read the file") from error
+    except cfg.ConfigFileParseError as error:
+        # The parser's own message quotes the line, which may hold a password; the line's number does not.
+        line = getattr(error.__context__, "lineno", "?")
+        problem = f"{error.config_file}, line {line}, is no ini"
+        raise ConfigurationError(problem, "write [group] lines and name = value lines") from None
+    except (cfg.Error, UnicodeDecodeError, OSError) as error:
+        problem = f"{', '.join([*files, *directories])} cannot be read: {error}"
+        raise ConfigurationError(problem, "mend or replace the file") from error
+    check_values(conf)
+    return conf
+
+
+def check_values(conf: cfg.ConfigOpts) -> None:
+    """Read every option once, so that a wrong value is told at the start and not in the middle of a failover.
+
+    :raises ConfigurationError: naming the first option whose value is not of its kind.
+    """
+    for group, options in list_opts():
+        for option in options:
+            try:
+                getattr(conf[group], option.dest)
+            except cfg.Error as error:
+                # oslo.config's text has the file in a repr of its own class; get_location raises the same error.
+                found = re.search(r"detail='([^']*)'\) is not valid: (.*)", str(error))
+                where, reason = found.groups() if found else ("the configuration", str(error))
+                problem = f"{where}: [{group}] {option.name}: {reason}"
+                raise ConfigurationError(problem, "correct the value, or remove the line for the default") from error

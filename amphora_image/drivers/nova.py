@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compute driver over Nova, for any controller worker but Octavia's own contract."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from amphora_image.boot import BootRequest, random_name
+from amphora_image.config import register_opts
+from amphora_image.config.options import CONTROLLER_WORKER, NOVA
+from amphora_image.drivers.base import DOWN, UP, ComputeDriver
+from amphora_image.drivers.runtime import shared
+from amphora_image.errors import AmphoraImageError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from amphora_image.drivers.runtime import Runtime
+    from amphora_image.models import Interface, Server, ServerGroup
+
+LOG = logging.getLogger(__name__)
+
+
+class NovaComputeDriver(ComputeDriver):
+    """Boots amphorae by Nova, from the image that policy chooses at the moment of each build.
+
+    ``conf`` is the worker's configuration, oslo.config's global one by default.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts | None = None) -> None:
+        self._conf = cfg.CONF if conf is None else conf
+        register_opts(self._conf)
+
+    @property
+    def _runtime(self) -> Runtime:
+        return shared(self._conf)
+
+    def build(
+        self,
+        name: str = "amphora_name",
+        amphora_flavor: str | None = None,
+        image_tag: str | None = None,
+        image_owner: str | None = None,
+        key_name: str | None = None,
+        sec_groups: Sequence[str] | None = None,
+        network_ids: Sequence[str] | None = None,
+        port_ids: Sequence[str] | None = None,
+        config_drive_files: Mapping[str, Any] | None = None,
+        user_data: Any = None,
+        server_group_id: str | None = None,
+        availability_zone: Mapping[str, str] | None = None,
+    ) -> str:
+        """See :meth:`ComputeDriver.build`; what is left out is taken from ``[controller_worker]`` and ``[nova]``."""
+        worker, nova, zones = self._conf[CONTROLLER_WORKER], self._conf[NOVA], availability_zone or {}
+        if not network_ids and not port_ids:
+            network_ids = worker.amp_boot_network_list
+        length = nova.random_amphora_name_length
+        request = BootRequest(
+            name=random_name(length) if length else name,
+            flavor_id=amphora_flavor or worker.amp_flavor_id,
+            key_name=key_name or worker.amp_ssh_key_name or None,
+            security_groups=tuple(sec_groups or worker.amp_secgroup_list),
+            network_ids=tuple(network_ids or ()),
+            port_ids=tuple(port_ids or ()),
+            files=config_drive_files,
+            user_data=user_data,
+            server_group_id=server_group_id,
+            zone=zones.get("compute_zone") or nova.availability_zone,
+            volume_zone=zones.get("volume_zone"),
+        )
+        if not request.flavor_id:
+            raise ConfigurationError("no flavor is given for the amphora", "set [controller_worker] amp_flavor_id")
+        return self._build(request, image_tag, image_owner)
+
+    def _build(self, request: BootRequest, image_tag: str | None, image_owner: str | None) -> str:
+        """Resolve once, boot once, and say both in one line."""
+        runtime, policy = self._runtime, self._runtime.policy
+        wanted = policy.wanted(image_tag=image_tag, zone=request.zone)
+        group = request.server_group_id
+        image = runtime.resolver.resolve(wanted, policy, owner=image_owner, server_group_id=group)
+        try:
+            server = runtime.booter.boot(image, request)
+        except AmphoraImageError:
+            runtime.resolver.forget_pair(wanted, group)
+            raise
+        LOG.info(
+            "Amphora %s is server %s, from image %s (%s) of project %s, %s %s, chosen by %s",
+            *(request.name, server.id, image.id, image.name, image.owner, image.hash_algo, image.hash_value),
+            image.chosen_by,
+        )
+        return server.id
+
+    def delete(self, compute_id: str) -> None:
+        """See :meth:`ComputeDriver.delete`."""
+        if not self._runtime.servers.delete(compute_id):
+            LOG.warning("Server %s is not there, so it counts as deleted", compute_id)
+
+    def status(self, compute_id: str) -> str:
+        """See :meth:`ComputeDriver.status`."""
+        server, _ = self.get_amphora(compute_id)
+        return UP if server.status == "ACTIVE" else DOWN
+
+    def get_amphora(self, compute_id: str, management_network_id: str | None = None) -> tuple[Server, str | None]:
+        """See :meth:`ComputeDriver.get_amphora`."""
+        runtime = self._runtime
+        configured = self._conf[CONTROLLER_WORKER].amp_boot_network_list
+        server = runtime.servers.get(compute_id, [management_network_id] if management_network_id else configured)
+        if server.volume_id and runtime.volumes is not None:
+            server = replace(server, image_id=runtime.volumes.image_of(server.volume_id))
+        return server, server.fault
+
+    def create_server_group(self, name: str, policy: str) -> ServerGroup:
+        """See :meth:`ComputeDriver.create_server_group`."""
+        return self._runtime.servers.create_group(name, policy)
+
+    def delete_server_group(self, server_group_id: str) -> None:
+        """See :meth:`ComputeDriver.delete_server_group`."""
+        if not self._runtime.servers.delete_group(server_group_id):
+            LOG.warning("Server group %s is not there, so it counts as deleted", server_group_id)
+
+    def attach_network_or_port(
+        self,
+        compute_id: str,
+        network_id: str | None = None,
+        ip_address: str | None = None,
+        port_id: str | None = None,
+    ) -> Interface:
+        """See :meth:`ComputeDriver.attach_network_or_port`."""
+        return self._runtime.servers.attach(compute_id, network_id=network_id, ip_address=ip_address, port_id=port_id)
+
+    def detach_port(self, compute_id: str, port_id: str) -> None:
+        """See :meth:`ComputeDriver.detach_port`."""
+        try:
+            self._runtime.servers.detach(compute_id, port_id)
+        except AmphoraImageError as error:
+            LOG.warning("Port %s stays plugged into server %s: %s", port_id, compute_id, error)
+
+    def validate_flavor(self, flavor_id: str) -> None:
+        """See :meth:`ComputeDriver.validate_flavor`."""
+        self._runtime.servers.check_flavor(flavor_id)
+
+    def validate_availability_zone(self, availability_zone: str) -> None:
+        """See :meth:`ComputeDriver.validate_availability_zone`."""
+        self._runtime.servers.check_zone(availability_zone)

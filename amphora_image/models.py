@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values that move through the library, one way: a candidate becomes an image, an image becomes a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+
+_OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An image as Glance lists it; whether it may be booted is not decided yet.
+
+    ``size`` is in bytes, ``min_disk`` in GiB, ``min_ram`` in MiB (Glance's image schema, API v2). ``hash_algo`` and
+    ``hash_value`` are Glance's ``os_hash_algo`` and ``os_hash_value``. What Glance left out is None or empty.
+    """
+
+    id: str
+    name: str = ""
+    owner: str | None = None
+    status: str = ""
+    visibility: str = ""
+    hidden: bool = False
+    created_at: datetime | None = None
+    size: int | None = None
+    hash_algo: str | None = None
+    hash_value: str | None = None
+    disk_format: str | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    tags: tuple[str, ...] = ()
+
+    @property
+    def age_key(self) -> tuple[float, str]:
+        """Sort key: the newest first, then the lower id."""
+        return (-(self.created_at or _OLDEST).timestamp(), self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image(Candidate):
+    """A candidate that passed every rule, and ``chosen_by``: what was wanted and where that was written."""
+
+    chosen_by: str
+
+    @classmethod
+    def of(cls, candidate: Candidate, chosen_by: str) -> Image:
+        """Promote ``candidate`` to the image that was chosen by ``chosen_by``."""
+        values = {field.name: getattr(candidate, field.name) for field in fields(Candidate)}
+        return cls(**values, chosen_by=chosen_by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A Nova server that is, or will be, an amphora.
+
+    ``status`` is Nova's (``BUILD``, ``ACTIVE``, ``ERROR`` and so on). ``image_id`` is None for a server that boots
+    from a volume. ``management_ip`` is its first address on a boot network, known once the server is ACTIVE.
+    """
+
+    id: str
+    name: str = ""
+    status: str = ""
+    image_id: str | None = None
+    flavor_id: str | None = None
+    zone: str | None = None
+    management_ip: str | None = None
+    volume_id: str | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerGroup:
+    """A Nova server group: who is in it is kept apart, or together, by the scheduler."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """A port that is plugged into a server; ``ip_addresses`` are its fixed addresses."""
+
+    port_id: str
+    network_id: str
+    ip_addresses: tuple[str, ...] = ()

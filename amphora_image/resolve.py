@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reference to image, by policy, with an explanation on demand."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from oslo_log import log as logging
+
+from amphora_image.choice import Choice, Rules, choose
+from amphora_image.errors import NoImageError, NoOwnerError
+from amphora_image.models import Image
+from amphora_image.reference import TagReference
+from amphora_image.sharing import PairMemory, SharedLookups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amphora_image.clients.glance import ImageStore
+    from amphora_image.config.policy import Policy, Wanted
+
+LOG = logging.getLogger(__name__)
+
+
+class Resolver:
+    """Turn what is wanted into one image that may be booted. Thread-safe; one serves a whole process.
+
+    ``images`` is Glance; ``project_id`` tells the project that the service's token is scoped to, and is asked only
+    where no owner is configured.
+    """
+
+    def __init__(
+        self,
+        images: ImageStore,
+        project_id: Callable[[], str | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._images = images
+        self._project_id = project_id
+        self._lookups: SharedLookups[Choice] = SharedLookups()
+        self._pairs: PairMemory[Image] = PairMemory(clock)
+
+    def resolve(
+        self, wanted: Wanted, policy: Policy, *, owner: str | None = None, server_group_id: str | None = None
+    ) -> Image:
+        """Choose the image for ``wanted``; both amphorae of ``server_group_id`` get the same one.
+
+        ``owner`` is the build's own argument. Where no image passes the rules, the deprecated ``amp_image_id`` is
+        tried, with a warning; after a look-up that failed it is not.
+
+        :raises NoImageError: the look-up was answered and nothing passes the rules.
+        :raises NoOwnerError: whose images to trust is not known.
+        :raises AmphoraImageError: Keystone or Glance refuses or gives no answer within the deadline.
+        """
+        if not server_group_id or not policy.pair_window_seconds:
+            return self._decide(wanted, policy, owner)
+        key = (server_group_id, wanted.reference)
+        image, of_pair = self._pairs.first(key, policy.pair_window_seconds, lambda: self._decide(wanted, policy, owner))
+        if not of_pair:
+            return image
+        # The tag may have moved since, which is no reason to boot a mixed pair; every other rule still holds.
+        rules = replace(self._rules(wanted, policy, owner), tag=None)
+        current = self._images.get(image.id)
+        if current is None or (objection := rules.objection(current)):
+            reason = "it is gone" if current is None else objection
+            LOG.warning(
+                "Image %s of the first amphora in group %s is not used again: %s", image.id, server_group_id, reason
+            )
+            return self._decide(wanted, policy, owner)
+        return Image.of(current, f"{image.chosen_by}, as the other of its pair")
+
+    def forget_pair(self, wanted: Wanted, server_group_id: str | None) -> None:
+        """Drop the decision kept for the second of a pair: the first one's boot failed."""
+        self._pairs.forget((server_group_id, wanted.reference))
+
+    def explain(self, wanted: Wanted, policy: Policy, *, owner: str | None = None) -> Choice:
+        """Judge every image that could be meant, foreign, hidden and inactive ones too; costs up to two requests.
+
+        :raises NoOwnerError: whose images to trust is not known.
+        :raises AmphoraImageError: Keystone or Glance refuses or gives no answer within the deadline.
+        """
+        rules = self._rules(wanted, policy, owner)
+        if isinstance(wanted.reference, TagReference):
+            return choose(self._images.everything(wanted.reference.tag), rules)
+        return self._look_up(wanted, rules)
+
+    def _decide(self, wanted: Wanted, policy: Policy, owner: str | None) -> Image:
+        """Look up what is wanted; where nothing passes, say why or fall back to the deprecated id."""
+        rules = self._rules(wanted, policy, owner)
+        choice = self._look_up(wanted, rules)
+        if choice.winner is None and isinstance(wanted.reference, TagReference):
+            choice = choose(self._images.everything(wanted.reference.tag), rules)
+        if choice.winner is not None:
+            return Image.of(choice.winner, str(wanted))
+        refusal = NoImageError(str(wanted), rules.owner or "any", tuple(map(str, choice.verdicts)))
+        fallback = policy.fallback()
+        if fallback is None or fallback.reference == wanted.reference:
+            raise refusal
+        spare = self._look_up(fallback, self._rules(fallback, policy, owner))
+        if spare.winner is None:
+            verdicts = map(str, spare.verdicts) if spare.verdicts else [f"{fallback}: it does not exist"]
+            raise NoImageError(refusal.wanted, refusal.owner, (*refusal.rejected, *verdicts))
+        LOG.warning("%s. Falling back to the deprecated %s.", refusal, fallback)
+        return Image.of(spare.winner, f"{fallback}, as fallback for {wanted}")
+
+    def _look_up(self, wanted: Wanted, rules: Rules) -> Choice:
+        """Ask Glance, or join a look-up of the same that was not sent yet."""
+        return self._lookups((wanted.reference, rules), lambda: self._ask(wanted, rules))
+
+    def _ask(self, wanted: Wanted, rules: Rules) -> Choice:
+        match wanted.reference:
+            case TagReference(tag=tag):
+                choice = Choice(None, ())
+                for page in self._images.bootable(tag, rules.owner):
+                    choice = choose(page, rules)
+                    if choice.winner is not None:
+                        break
+                return choice
+            case reference:
+                candidate = self._images.get(reference.image_id)
+                return choose([] if candidate is None else [candidate], rules)
+
+    def _rules(self, wanted: Wanted, policy: Policy, owner: str | None) -> Rules:
+        """Settle whose images are trusted: the reference's owner, the build's, the configured one, our own project."""
+        tag = named = None
+        if isinstance(wanted.reference, TagReference):
+            tag, named = wanted.reference.tag, wanted.reference.owner
+        trusted = named or owner or policy.owner
+        if not trusted and not policy.trust_any_owner:
+            trusted = self._project_id() or ""
+            if not trusted:
+                raise NoOwnerError
+        return Rules(owner=trusted or None, tag=tag, denied_image_ids=policy.denied_image_ids)
