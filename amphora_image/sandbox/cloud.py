@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sandbox as a whole: brought up, looked at and taken down."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+
+import psutil
+
+from amphora_image.errors import SandboxError
+from amphora_image.sandbox import catalogue, processes
+from amphora_image.sandbox.access import Access
+from amphora_image.sandbox.layout import Layout
+from amphora_image.sandbox.lock import locked
+from amphora_image.sandbox.logs import tail
+from amphora_image.sandbox.postgres import Server
+from amphora_image.sandbox.progress import Deadline, Report, ServiceStatus, silent
+from amphora_image.sandbox.start import Start, address, progress
+from amphora_image.sandbox.state import State
+
+_DOWN_SECONDS = 60.0
+
+
+class Sandbox:
+    """The sandbox in the folder ``root``, which need not exist yet."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.layout = Layout(root.expanduser().absolute())
+
+    def up(self, report: Report = silent, deadline_seconds: float = 180.0) -> Access:
+        """Bring the sandbox up: make it, resume it, or find that it runs already.
+
+        Whatever ends this early (an error, the deadline, an interrupt) leaves no process behind. What an earlier one
+        that was killed left is ended, and done again as far as it was not complete.
+
+        :param report: is told of each service that became ready.
+        :raises SandboxError: it did not come up; the failing service's last lines are in ``log_lines``.
+        """
+        deadline = Deadline(deadline_seconds)
+        try:
+            self.layout.create()
+            with locked(self.layout.lock, deadline):
+                state = State.load(self.layout.state) or State.new()
+                state.save(self.layout.state)
+                if self._runs(state):
+                    _report_all(state, report, deadline)
+                else:
+                    processes.end_all(state.sandbox_id)
+                    Start(self.layout, state, report, deadline).run()
+                return Access.of(state, self.layout.root)
+        except OSError as error:
+            raise SandboxError(
+                f"the sandbox in {self.layout.root} could not be started: {error}",
+                "make room there, or give another folder with --dir",
+            ) from error
+
+    def status(self) -> list[ServiceStatus]:
+        """Say of each service whether it runs, where, and with how much memory.
+
+        :raises SandboxError: there is no sandbox in this folder.
+        """
+        state = self._state()
+        found = processes.find(state.sandbox_id)
+        return [_status(name, state, found.get(name, [])) for name in catalogue.NAMES]
+
+    def access(self) -> Access:
+        """Say how to use the sandbox, whether it runs now or not.
+
+        :raises SandboxError: there is none in this folder, or it was never complete.
+        """
+        return Access.of(self._state(), self.layout.root)
+
+    def logs(self, service: str, lines: int) -> list[str]:
+        """Give the last lines that a service logged, none if it never ran.
+
+        :raises SandboxError: there is no such service, or no sandbox in this folder.
+        """
+        if service not in catalogue.NAMES:
+            raise SandboxError(f"the sandbox has no service {service!r}", f"use one of {', '.join(catalogue.NAMES)}")
+        self._state()
+        return tail(self.layout.log(service), lines)
+
+    def down(self, *, remove: bool = False) -> None:
+        """End the sandbox's processes, no others; what is not running is left as it is.
+
+        :param remove: delete its folder and its databases too.
+        :raises SandboxError: somebody else is starting or stopping it, or something cannot be deleted.
+        """
+        if not self.layout.state.exists():
+            return
+        try:
+            with locked(self.layout.lock, Deadline(_DOWN_SECONDS)):
+                state = self._state()
+                processes.end_all(state.sandbox_id)
+                state.started = False
+                if not remove:
+                    state.save(self.layout.state)
+                else:
+                    Server.placed(state, self.layout.root).remove()
+                    shutil.rmtree(self.layout.root)
+        except OSError as error:
+            raise SandboxError(f"{self.layout.root} could not be removed: {error}", "remove the rest by hand") from error
+
+    def _state(self) -> State:
+        state = State.load(self.layout.state)
+        if state is None:
+            raise SandboxError(f"there is no sandbox in {self.layout.root}", "run `amphora-image sandbox up`")
+        return state
+
+    def _runs(self, state: State) -> bool:
+        return state.started and set(catalogue.NAMES) <= processes.find(state.sandbox_id).keys()
+
+
+def _report_all(state: State, report: Report, deadline: Deadline) -> None:
+    for name in catalogue.NAMES:
+        report(progress(name, state, deadline))
+
+
+def _status(name: str, state: State, running: list[psutil.Process]) -> ServiceStatus:
+    if not running:
+        return ServiceStatus(name, "stopped", None, "", 0.0)
+    memory = sum(map(processes.memory_mib, processes.roots(running)))
+    return ServiceStatus(name, "running", running[0].pid, address(name, state), round(memory, 1))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The services' configuration files, rendered from the templates beside this module."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping
+from importlib import metadata, resources
+from string import Template
+
+from amphora_image.errors import SandboxError
+from amphora_image.sandbox import catalogue, database
+from amphora_image.sandbox.layout import Layout
+from amphora_image.sandbox.ports import HOST
+from amphora_image.sandbox.state import State
+
+#: The file that each service looks for in its folder.
+FILES = {
+    "keystone": "keystone.conf",
+    "glance": "glance-api.conf",
+    "placement": "placement.conf",
+    "nova": "nova.conf",
+    "neutron": "neutron.conf",
+}
+
+#: The pipelines that a distribution brings as data files, by service.
+_PASTE_FILES = {"glance": "glance-api-paste.ini", "nova": "api-paste.ini", "neutron": "api-paste.ini"}
+
+
+def write(layout: Layout, state: State) -> None:
+    """Write the files of all services, readable by their owner only.
+
+    :raises SandboxError: an installed service lacks its paste file.
+    :raises OSError: a file cannot be written.
+    """
+    for service in catalogue.SERVICES:
+        write_private(config_file(layout, service.name), _render(service, layout, state))
+
+
+def config_file(layout: Layout, service: str) -> pathlib.Path:
+    """Give the path of a service's own file."""
+    return layout.config / service / FILES[service]
+
+
+def environ(layout: Layout, service: catalogue.Service) -> dict[str, str]:
+    """Give the variables by which a service finds its files.
+
+    :raises SandboxError: it was installed without its paste file.
+    """
+    places = {"etc": layout.config, "paste": _paste_file(service)}
+    return {name: value.format_map(places) for name, value in service.environ.items()}
+
+
+def template(name: str, values: Mapping[str, object]) -> str:
+    """Fill in the template ``name``; a value that is missing is a defect and raises KeyError."""
+    text = resources.files(__package__).joinpath("templates", f"{name}.ini").read_text(encoding="utf-8")
+    return Template(text).substitute(values)
+
+
+def write_private(path: pathlib.Path, text: str) -> None:
+    """Write a file that nobody but its owner can read, not even while it is written.
+
+    :raises OSError: it cannot be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _render(service: catalogue.Service, layout: Layout, state: State) -> str:
+    values = {
+        "database": database.url(state),
+        "host": HOST,
+        "keystone_url": catalogue.find("keystone").url(state.ports),
+        "password": state.passwords.get(service.name, ""),
+        "paste": _paste_file(service),
+        "port": state.ports[service.name],
+        "region": catalogue.REGION,
+        "root": layout.root,
+        "service": service.name,
+    }
+    own = template(service.name, values)
+    return own if service.name == "keystone" else f"{template('common', values)}\n{own}"
+
+
+def _paste_file(service: catalogue.Service) -> str:
+    """Find a data file by what its distribution recorded at installation: its place differs between schemes."""
+    if service.name not in _PASTE_FILES:
+        return ""
+    wanted = pathlib.PurePath("etc", service.name, _PASTE_FILES[service.name])
+    for recorded in metadata.files(service.distribution) or ():
+        if recorded.parts[-len(wanted.parts) :] == wanted.parts:
+            return str(pathlib.Path(str(recorded.locate())).resolve())
+    raise SandboxError(
+        f"{service.distribution} {service.version} was installed without {wanted}",
+        f"install it again: pip install --force-reinstall --no-deps {service.distribution}=={service.version}",
+    )

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a service's log."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+#: How many lines of a service's log go with an error.
+FAILURE_LINES = 25
+
+_TAIL_BYTES = 256 * 1024
+
+
+def tail(path: pathlib.Path, lines: int) -> list[str]:
+    """Give the last lines of a file, none if there is no such file; only its last 256 KiB are looked at.
+
+    :raises OSError: it exists and cannot be read.
+    """
+    if lines <= 0:
+        return []
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            return file.read().decode("utf-8", errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of one sandbox: started with a mark, found again by it, and ended with all they started.
+
+A number in a file may belong to somebody else's process by now, or never have been written. What a process carries in
+its own environment cannot be wrong; so no number is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from amphora_image.sandbox.catalogue import POSTGRES
+from amphora_image.sandbox.progress import Deadline
+
+#: The variables that mark a process: the sandbox's id, and the service's name.
+MARK = "AMPHORA_IMAGE_SANDBOX"
+SERVICE_MARK = "AMPHORA_IMAGE_SANDBOX_SERVICE"
+
+#: The caller's own cloud must not become the services', and no proxy stands between programs on loopback.
+_DROPPED_PREFIXES = ("OS_", "PG", MARK)
+_MIB = 1024 * 1024
+_ATTEMPTS = 3
+_GRACE_SECONDS = 4.0
+_KILL_SECONDS = 10.0
+
+
+def environment(sandbox_id: str, service: str, extra: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment of a service's process, with its marks; nothing secret is ever in it."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED_PREFIXES)}
+    fixed = {
+        "LC_ALL": "C.UTF-8",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore",
+        # Neutron renames its process: the name must not overwrite the environment, where the marks are.
+        "SPT_NOENV": "1",
+    }
+    return {**inherited, **fixed, **extra, MARK: sandbox_id, SERVICE_MARK: service}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What to start: ``identity`` are the arguments of Popen that change the user, ``inherited`` the descriptors kept."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    folder: pathlib.Path
+    log: pathlib.Path
+    inherited: Sequence[int] = ()
+    identity: Mapping[str, int] | None = None
+
+
+def start(launch: Launch) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own, so that no terminal's signal reaches it.
+
+    :raises OSError: it cannot be started.
+    """
+    descriptor = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            launch.command,
+            cwd=launch.folder,
+            env=dict(launch.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            pass_fds=tuple(launch.inherited),
+            start_new_session=True,
+            umask=0o077,
+            **dict(launch.identity or {}),
+        )
+    finally:
+        os.close(descriptor)
+
+
+def find(sandbox_id: str) -> dict[str, list[psutil.Process]]:
+    """Find the living processes of a sandbox by service; each service's first is the one that was started."""
+    found: dict[str, list[psutil.Process]] = {}
+    for process in psutil.process_iter():
+        try:
+            environ = process.environ()
+            if environ.get(MARK) != sandbox_id or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+        except (psutil.Error, OSError):
+            # Gone meanwhile, or another user's, whose environment is closed to us and whose process is not ours.
+            continue
+        found.setdefault(environ.get(SERVICE_MARK, ""), []).append(process)
+    for processes in found.values():
+        processes.sort(key=_age)
+    return found
+
+
+def _age(process: psutil.Process) -> tuple[float, int]:
+    try:
+        return process.create_time(), process.pid
+    except psutil.Error:
+        return 0.0, process.pid
+
+
+def roots(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Leave out those whose parent is there too."""
+    pids = {process.pid for process in processes}
+    return [process for process in processes if _parent_pid(process) not in pids]
+
+
+def _parent_pid(process: psutil.Process) -> int:
+    try:
+        return int(process.ppid())
+    except psutil.Error:
+        return 0
+
+
+def memory_mib(process: psutil.Process) -> float:
+    """Give the memory a process and its descendants use: what they share is counted once, where that can be known."""
+    total = 0
+    for each in _with_descendants([process]):
+        try:
+            total += each.memory_full_info().pss
+        except psutil.AccessDenied:
+            total += each.memory_info().rss
+        except psutil.Error:
+            continue
+    return total / _MIB
+
+
+def end_all(sandbox_id: str) -> None:
+    """End all processes of a sandbox: first the services, then the database they would miss."""
+    for _attempt in range(_ATTEMPTS):
+        found = find(sandbox_id)
+        if not found:
+            return
+        servers = found.pop(POSTGRES, [])
+        end([process for processes in found.values() for process in processes], signal.SIGTERM)
+        # The fast way: PostgreSQL takes SIGTERM for leave to wait until its clients are gone.
+        end(servers, signal.SIGINT)
+
+
+def end(processes: Iterable[psutil.Process], polite: signal.Signals) -> None:
+    """End processes and all they started: ask first, then kill; those already gone are no matter."""
+    asked = list(processes)
+    remaining = _with_descendants(asked)
+    for process in asked:
+        _send(process, polite)
+    _gone, remaining = psutil.wait_procs(remaining, timeout=_GRACE_SECONDS)
+    deadline = Deadline(_KILL_SECONDS)
+    while remaining and not deadline.passed:
+        remaining = _with_descendants(remaining)
+        for process in remaining:
+            _send(process, signal.SIGKILL)
+        _gone, remaining = psutil.wait_procs(remaining, timeout=1)
+
+
+def _with_descendants(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Add the descendants, which by then may have overwritten the environment they were started with."""
+    together: dict[int, psutil.Process] = {}
+    for process in processes:
+        together[process.pid] = process
+        try:
+            together.update((child.pid, child) for child in process.children(recursive=True))
+        except psutil.Error:
+            continue
+    return list(together.values())
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    """Send a signal; psutil compares the start time first, so that a number used again is not hit."""
+    try:
+        process.send_signal(number)
+    except psutil.Error:
+        return

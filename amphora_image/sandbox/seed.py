@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a new cloud is filled with, through the services' own APIs, and what its catalogue says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keystoneauth1 import exceptions, session
+from keystoneauth1.identity import v3
+
+from amphora_image.errors import SandboxError
+from amphora_image.sandbox import catalogue
+from amphora_image.sandbox.layout import Layout
+from amphora_image.sandbox.logs import FAILURE_LINES, tail
+from amphora_image.sandbox.state import State
+
+#: The projects of the users that have one by that name; everybody else is in ``service``.
+PROJECTS = {"admin": "admin", "demo": "demo"}
+SERVICE_PROJECT = "service"
+
+_DOMAIN = "default"
+_ROLES = ("creator", "load-balancer_admin")
+_SERVICE_USERS = ("glance", "placement", "nova", "neutron", "octavia")
+_INTERFACES = ("public", "internal")
+_FLAVOR = {"name": "amphora", "ram": 1024, "disk": 2, "vcpus": 1}
+_NETWORK = "lb-mgmt-net"
+_SUBNET = "172.31.0.0/20"
+_TIMEOUT_SECONDS = 60.0
+
+
+class Client:
+    """One user's requests to the cloud; every answer that is no success becomes an error of ours."""
+
+    def __init__(self, layout: Layout, state: State, user: str) -> None:
+        auth = v3.Password(
+            auth_url=catalogue.find("keystone").url(state.ports),
+            username=user,
+            password=state.passwords[user],
+            project_name=PROJECTS.get(user, SERVICE_PROJECT),
+            user_domain_id=_DOMAIN,
+            project_domain_id=_DOMAIN,
+        )
+        self._session = session.Session(auth=auth, timeout=_TIMEOUT_SECONDS)
+        # Proxies of the caller's environment have no business between two programs on loopback.
+        self._session.session.trust_env = False
+        self._layout = layout
+        self._ports = state.ports
+
+    def call(self, service: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Send one request and give the body of its answer, None if it is empty.
+
+        :param path: what follows the endpoint in the catalogue, from the slash on.
+        :raises SandboxError: the service refused it or did not answer.
+        """
+        url = catalogue.find(service).url(self._ports) + path
+        try:
+            answer = self._session.request(url, method, json=body, headers={"Accept": "application/json"})
+        except exceptions.ClientException as error:
+            raise self._refusal(service, f"{method} {path}", error) from error
+        return answer.json() if answer.content else None
+
+    def project_id(self) -> str:
+        """Give the id of the project that this user is in.
+
+        :raises SandboxError: Keystone refused the user.
+        """
+        try:
+            return str(self._session.get_project_id())
+        except exceptions.ClientException as error:
+            raise self._refusal("keystone", "a request for a token", error) from error
+
+    def _refusal(self, service: str, request: str, error: Exception) -> SandboxError:
+        problem = f"{service} did not accept {request}: {error}"
+        return SandboxError(problem, f"see the log of {service}", tail(self._layout.log(service), FAILURE_LINES))
+
+
+def identity(layout: Layout, state: State) -> None:
+    """Fill a new Keystone with roles, projects, users and the catalogue; the projects' ids go into the state.
+
+    :raises SandboxError: Keystone refused something.
+    """
+    admin = Client(layout, state, "admin")
+    roles = {role["name"]: role["id"] for role in admin.call("keystone", "GET", "/roles")["roles"]}
+    for name in _ROLES:
+        roles[name] = _create(admin, "role", {"name": name})
+    state.ids["project.admin"] = admin.project_id()
+    for name in (SERVICE_PROJECT, "demo"):
+        state.ids[f"project.{name}"] = _create(admin, "project", {"name": name, "domain_id": _DOMAIN})
+    correct_catalogue(layout, state)
+    for name in (*_SERVICE_USERS, "demo"):
+        project_id = state.ids[f"project.{PROJECTS.get(name, SERVICE_PROJECT)}"]
+        user_id = _create(
+            admin,
+            "user",
+            {
+                "name": name,
+                "password": state.passwords[name],
+                "domain_id": _DOMAIN,
+                "default_project_id": project_id,
+            },
+        )
+        for role in ("member",) if name == "demo" else ("admin", "service"):
+            admin.call("keystone", "PUT", f"/projects/{project_id}/users/{user_id}/roles/{roles[role]}")
+
+
+def correct_catalogue(layout: Layout, state: State) -> None:
+    """Make the catalogue say where the services are now; what is right already is left alone.
+
+    :raises SandboxError: Keystone refused something.
+    """
+    admin = Client(layout, state, "admin")
+    services = {each["type"]: each["id"] for each in admin.call("keystone", "GET", "/services")["services"]}
+    endpoints = {
+        (each["service_id"], each["interface"]): each
+        for each in admin.call("keystone", "GET", "/endpoints")["endpoints"]
+    }
+    for service in catalogue.SERVICES:
+        service_id = services.get(service.service_type) or _create(
+            admin, "service", {"name": service.name, "type": service.service_type}
+        )
+        url = service.url(state.ports)
+        for interface in _INTERFACES:
+            known = endpoints.get((service_id, interface))
+            if known is None:
+                wanted = {"service_id": service_id, "interface": interface, "url": url, "region_id": catalogue.REGION}
+                _create(admin, "endpoint", wanted)
+            elif known["url"] != url:
+                admin.call("keystone", "PATCH", f"/endpoints/{known['id']}", {"endpoint": {"url": url}})
+
+
+def resources(layout: Layout, state: State) -> None:
+    """Make what every load balancer's server needs: a flavor and a network; their ids go into the state.
+
+    :raises SandboxError: Nova or Neutron refused something.
+    """
+    state.ids["flavor"] = Client(layout, state, "admin").call("nova", "POST", "/flavors", {"flavor": _FLAVOR})["flavor"]["id"]
+    octavia = Client(layout, state, "octavia")
+    network = {"name": _NETWORK}
+    state.ids["network"] = octavia.call("neutron", "POST", "/v2.0/networks", {"network": network})["network"]["id"]
+    subnet = {
+        "name": _NETWORK,
+        "network_id": state.ids["network"],
+        "cidr": _SUBNET,
+        "ip_version": 4,
+        "enable_dhcp": False,
+        "gateway_ip": None,
+    }
+    octavia.call("neutron", "POST", "/v2.0/subnets", {"subnet": subnet})
+
+
+def _create(client: Client, kind: str, body: Mapping[str, Any]) -> str:
+    return str(client.call("keystone", "POST", f"/{kind}s", {kind: body})[kind]["id"])

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One start of a sandbox, from ports to the first requests; whatever ends it early leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import selectors
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from amphora_image.errors import SandboxError
+from amphora_image.sandbox import catalogue, configs, database, ports, postgres, processes, seed, warm
+from amphora_image.sandbox.layout import Layout
+from amphora_image.sandbox.logs import FAILURE_LINES, tail
+from amphora_image.sandbox.progress import Deadline, Progress, Report
+from amphora_image.sandbox.state import State
+
+_POLL_SECONDS = 0.05
+_PORT_ATTEMPTS = 5
+
+
+def address(service: str, state: State) -> str:
+    """Say where a service is: a URL, or host and port."""
+    if service == catalogue.POSTGRES:
+        return f"{ports.HOST}:{state.ports[service]}"
+    return catalogue.find(service).url(state.ports)
+
+
+def progress(service: str, state: State, deadline: Deadline) -> Progress:
+    """Say that a service is ready now."""
+    if service == catalogue.POSTGRES:
+        return Progress("PostgreSQL", postgres.VERSION, deadline.elapsed(), address(service, state))
+    known = catalogue.find(service)
+    return Progress(known.title, known.version, deadline.elapsed(), address(service, state))
+
+
+class Start:
+    """A start of the sandbox whose state is given, none of whose processes runs."""
+
+    def __init__(self, layout: Layout, state: State, report: Report, deadline: Deadline) -> None:
+        self._layout = layout
+        self._state = state
+        self._report = report
+        self._deadline = deadline
+        self._chance = random.Random()  # noqa: S311  # ports are no secret
+        self._server = postgres.Server.placed(state, layout.root)
+        self._fresh = not (state.prepared and self._server.is_made())
+        self._waiting: dict[int, str] = {}
+
+    def run(self) -> None:
+        """Start everything and return when the cloud serves.
+
+        :raises SandboxError: something failed, or the deadline passed.
+        :raises OSError: a file could not be written or a program not started.
+        """
+        try:
+            self._begin()
+            self._start_services()
+            self._start_postgres()
+            for service in self._became_ready():
+                self._report(progress(service, self._state, self._deadline))
+                if service == "keystone":
+                    (seed.identity if self._fresh else seed.correct_catalogue)(self._layout, self._state)
+            if self._fresh:
+                seed.resources(self._layout, self._state)
+            warm.warm_up(self._layout, self._state)
+            self._state.prepared = self._state.started = True
+            self._state.save(self._layout.state)
+        except BaseException:
+            processes.end_all(self._state.sandbox_id)
+            raise
+        finally:
+            for descriptor in self._waiting:
+                os.close(descriptor)
+
+    def _begin(self) -> None:
+        """Note what is about to be made, before it is; incomplete databases are wiped with all that belongs to them."""
+        state = self._state
+        state.started = False
+        state.postgres_home = str(self._server.home)
+        if self._fresh:
+            state.prepared = False
+            state.ids.clear()
+            state.save(self._layout.state)
+            for folder in self._layout.data:
+                shutil.rmtree(folder, ignore_errors=True)
+        for folder in self._layout.data:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _start_services(self) -> None:
+        """Start the services' processes: they import while PostgreSQL is made, and wait for it themselves."""
+        state = self._state
+        sockets = {each.name: ports.listen(state.ports.get(each.name), self._chance) for each in catalogue.SERVICES}
+        try:
+            state.ports.update({name: opened.getsockname()[1] for name, opened in sockets.items()})
+            self._choose_postgres_port(state.ports.get(catalogue.POSTGRES))
+            for service in catalogue.SERVICES:
+                self._start_service(service, sockets[service.name].fileno())
+        finally:
+            for opened in sockets.values():
+                opened.close()
+
+    def _choose_postgres_port(self, wanted: int | None) -> None:
+        self._state.ports[catalogue.POSTGRES] = ports.free_port(wanted, self._chance)
+        self._state.save(self._layout.state)
+        configs.write(self._layout, self._state)
+
+    def _start_service(self, service: catalogue.Service, listening: int) -> None:
+        ready, told = os.pipe()
+        self._waiting[ready] = service.name
+        own = configs.environ(self._layout, service)
+        command = [
+            *(sys.executable, "-P", "-m", "amphora_image.sandbox.serve"),
+            *(service.name, str(self._layout.root), str(listening), str(told)),
+            f"--deadline={self._deadline.remaining():.0f}",
+            *(["--prepare"] if self._fresh else []),
+        ]
+        try:
+            processes.start(
+                processes.Launch(
+                    command=command,
+                    environ=processes.environment(self._state.sandbox_id, service.name, own),
+                    folder=self._layout.root,
+                    log=self._layout.log(service.name),
+                    inherited=(listening, told),
+                )
+            )
+        finally:
+            os.close(told)
+
+    def _start_postgres(self) -> None:
+        environ = processes.environment(self._state.sandbox_id, catalogue.POSTGRES, {"HOME": str(self._server.home)})
+        if self._fresh:
+            self._server.make(self._state.passwords["database"], environ)
+        for _attempt in range(_PORT_ATTEMPTS):
+            self._server.configure(self._state.ports[catalogue.POSTGRES])
+            started = processes.start(
+                processes.Launch(
+                    command=self._server.command(),
+                    environ=environ,
+                    folder=self._server.home,
+                    log=self._layout.log(catalogue.POSTGRES),
+                    identity=self._server.identity(),
+                )
+            )
+            if self._postgres_answers(started):
+                break
+            self._choose_postgres_port(None)
+        else:
+            raise self._failure(catalogue.POSTGRES, "ended at once, several times")
+        if self._fresh:
+            database.create_databases(self._state)
+        self._report(progress(catalogue.POSTGRES, self._state, self._deadline))
+
+    def _postgres_answers(self, started: subprocess.Popen[bytes]) -> bool:
+        """Wait until PostgreSQL answers; False if it ended instead, as it does when its port is taken."""
+        while started.poll() is None:
+            if database.answers(self._state):
+                return True
+            if self._deadline.passed:
+                raise self._failure(catalogue.POSTGRES, f"was not ready in {self._deadline.allowed_seconds:.0f} s")
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    def _became_ready(self) -> Iterator[str]:
+        """Yield the services as they say that they are ready.
+
+        :raises SandboxError: one ended instead, or the deadline passed.
+        """
+        with selectors.DefaultSelector() as selector:
+            for descriptor in self._waiting:
+                selector.register(descriptor, selectors.EVENT_READ)
+            while self._waiting:
+                events = selector.select(self._deadline.remaining())
+                if not events:
+                    raise self._failure(self._last(), f"was not ready in {self._deadline.allowed_seconds:.0f} s")
+                for key, _mask in events:
+                    service = self._waiting[key.fd]
+                    if not os.read(key.fd, 64):
+                        raise self._failure(service, "ended before it was ready")
+                    selector.unregister(key.fd)
+                    del self._waiting[key.fd]
+                    os.close(key.fd)
+                    yield service
+
+    def _last(self) -> str:
+        """Name the service to blame: Nova waits for the others, so it is blamed last."""
+        return min(self._waiting.values(), key=lambda name: name == "nova")
+
+    def _failure(self, service: str, what: str) -> SandboxError:
+        return SandboxError(
+            f"{service} {what}",
+            f"see its last lines, or all of them in {self._layout.log(service)}",
+            tail(self._layout.log(service), FAILURE_LINES),
+        )

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a sandbox remembers between two commands, kept in one file that only its owner may read."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import secrets
+import uuid
+from dataclasses import asdict, dataclass, field
+
+from amphora_image.errors import SandboxError
+
+#: Raised whenever an older folder can no longer be resumed, only made anew.
+FORMAT = 1
+
+#: Who has a password: the users of the cloud, and ``database`` for PostgreSQL.
+USERS = ("admin", "demo", "glance", "placement", "nova", "neutron", "octavia", "database")
+
+_PASSWORD_BYTES = 24
+
+
+@dataclass
+class State:
+    """Ports, passwords and ids by name; ``prepared`` says that the databases are complete, ``started`` that the last start was.
+
+    ``postgres_home`` is the folder of PostgreSQL's data, which for root lies outside of the sandbox's own folder.
+    """
+
+    sandbox_id: str
+    passwords: dict[str, str] = field(repr=False)
+    ports: dict[str, int] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    postgres_home: str = ""
+    prepared: bool = False
+    started: bool = False
+    format: int = FORMAT
+
+    @classmethod
+    def new(cls) -> State:
+        """Make the state of a sandbox that does not exist yet, with passwords of its own."""
+        return cls(sandbox_id=str(uuid.uuid4()), passwords={user: secrets.token_urlsafe(_PASSWORD_BYTES) for user in USERS})
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> State | None:
+        """Read the state, None if there is none.
+
+        :raises SandboxError: the file is not one of ours, or of another format.
+        :raises OSError: it cannot be read.
+        """
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            state = cls(**raw)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise SandboxError(
+                f"{path} is no sandbox's state: {type(error).__name__}", "remove the sandbox's folder and begin anew"
+            ) from error
+        if state.format != FORMAT:
+            raise SandboxError(
+                f"{path} has format {state.format}, this release uses {FORMAT}",
+                "end that sandbox with the release that began it, then remove its folder",
+            )
+        return state
+
+    def save(self, path: pathlib.Path) -> None:
+        """Write the state so that a reader sees the old or the new one whole, even if the disk fills up.
+
+        :raises OSError: it cannot be written; the old one stays.
+        """
+        draft = path.with_suffix(".new")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(asdict(self), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
