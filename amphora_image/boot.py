@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import string
+import time
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Protocol
 
+import tenacity
 from oslo_log import log as logging
 
-from amphora_image.errors import AmbiguousBuildError, AmphoraImageError
+from amphora_image.errors import AmbiguousBuildError, AmphoraImageError, ResourceNotFoundError, ServerFailedError
 from amphora_image.models import Image, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
     from random import Random
 
     from amphora_image.clients.cinder import VolumeStore
@@ -22,11 +24,17 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-class ServerMaker(Protocol):
+class ServerStore(Protocol):
     """What booting needs of Nova."""
 
     def create(self, name: str, **arguments: Any) -> str:
         """Make a server and give its id; ``arguments`` are those of novaclient's ``servers.create``."""
+
+    def get(self, server_id: str, management_networks: Collection[str] = ()) -> Server:
+        """Give a server.
+
+        :raises ResourceNotFoundError: there is no such server.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +46,7 @@ class BootRequest:
     """
 
     name: str
-    flavor_id: str | None
+    flavor_id: str | None = None
     key_name: str | None = None
     security_groups: tuple[str, ...] = ()
     network_ids: tuple[str, ...] = ()
@@ -56,7 +64,7 @@ class Booter:
     ``volumes`` is given where servers boot from a volume; None boots from the image.
     """
 
-    def __init__(self, servers: ServerMaker, volumes: VolumeStore | None = None) -> None:
+    def __init__(self, servers: ServerStore, volumes: VolumeStore | None = None) -> None:
         self._servers = servers
         self._volumes = volumes
 
@@ -103,6 +111,48 @@ class Booter:
             self._volumes.delete(volume_id)
         except AmphoraImageError as error:
             LOG.error("Boot volume %s is left behind: %s", volume_id, error)  # noqa: TRY400 - the build's error is raised
+
+
+def wait_until_active(
+    servers: ServerStore, server_id: str, *, deadline_seconds: float, sleep: Callable[[float], None] = time.sleep
+) -> Server:
+    """Look at a server until Nova is done with it, and give it ACTIVE.
+
+    :raises ServerFailedError: it went to ERROR, or was not done within ``deadline_seconds``.
+    :raises ResourceNotFoundError: it vanished.
+    """
+    try:
+        server = _poll(lambda status: status == "BUILD", deadline_seconds, sleep)(servers.get, server_id)
+    except tenacity.RetryError as error:
+        raise ServerFailedError(server_id, "BUILD", f"not ACTIVE within {deadline_seconds:g} s") from error
+    if server.status != "ACTIVE":
+        raise ServerFailedError(server_id, server.status, server.fault or "")
+    return server
+
+
+def wait_until_gone(
+    servers: ServerStore, server_id: str, *, deadline_seconds: float, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Look at a server until Nova has it no more.
+
+    :raises ServerFailedError: it was still there after ``deadline_seconds``.
+    """
+    try:
+        _poll(lambda status: status != "DELETED", deadline_seconds, sleep)(servers.get, server_id)
+    except ResourceNotFoundError:
+        return
+    except tenacity.RetryError as error:
+        raise ServerFailedError(server_id, "not gone", f"still there after {deadline_seconds:g} s") from error
+
+
+def _poll(goes_on: Callable[[str], bool], deadline_seconds: float, sleep: Callable[[float], None]) -> tenacity.Retrying:
+    """Ask again while the server's status ``goes_on``: after 0.2 s first, then ever more slowly, at most every 2 s."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda server: goes_on(server.status)),
+        wait=tenacity.wait_exponential(multiplier=0.2, max=2),
+        stop=tenacity.stop_before_delay(deadline_seconds),
+        sleep=sleep,
+    )
 
 
 def random_name(length: int, chance: Random | None = None) -> str:

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from amphora_image.boot import BootRequest, random_name
+from amphora_image.boot import BootRequest
 from amphora_image.config import register_opts
-from amphora_image.config.options import CONTROLLER_WORKER, NOVA
 from amphora_image.drivers.base import DOWN, UP, ComputeDriver
 from amphora_image.drivers.runtime import shared
-from amphora_image.errors import AmphoraImageError, ConfigurationError
+from amphora_image.errors import AmphoraImageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,43 +53,24 @@ class NovaComputeDriver(ComputeDriver):
         availability_zone: Mapping[str, str] | None = None,
     ) -> str:
         """See :meth:`ComputeDriver.build`; what is left out is taken from ``[controller_worker]`` and ``[nova]``."""
-        worker, nova, zones = self._conf[CONTROLLER_WORKER], self._conf[NOVA], availability_zone or {}
-        if not network_ids and not port_ids:
-            network_ids = worker.amp_boot_network_list
-        length = nova.random_amphora_name_length
-        request = BootRequest(
-            name=random_name(length) if length else name,
-            flavor_id=amphora_flavor or worker.amp_flavor_id,
-            key_name=key_name or worker.amp_ssh_key_name or None,
-            security_groups=tuple(sec_groups or worker.amp_secgroup_list),
-            network_ids=tuple(network_ids or ()),
-            port_ids=tuple(port_ids or ()),
-            files=config_drive_files,
-            user_data=user_data,
-            server_group_id=server_group_id,
-            zone=zones.get("compute_zone") or nova.availability_zone,
-            volume_zone=zones.get("volume_zone"),
+        runtime, zones = self._runtime, availability_zone or {}
+        request = runtime.with_defaults(
+            BootRequest(
+                name=name,
+                flavor_id=amphora_flavor,
+                key_name=key_name,
+                security_groups=tuple(sec_groups or ()),
+                network_ids=tuple(network_ids or ()),
+                port_ids=tuple(port_ids or ()),
+                files=config_drive_files,
+                user_data=user_data,
+                server_group_id=server_group_id,
+                zone=zones.get("compute_zone"),
+                volume_zone=zones.get("volume_zone"),
+            )
         )
-        if not request.flavor_id:
-            raise ConfigurationError("no flavor is given for the amphora", "set [controller_worker] amp_flavor_id")
-        return self._build(request, image_tag, image_owner)
-
-    def _build(self, request: BootRequest, image_tag: str | None, image_owner: str | None) -> str:
-        """Resolve once, boot once, and say both in one line."""
-        runtime, policy = self._runtime, self._runtime.policy
-        wanted = policy.wanted(image_tag=image_tag, zone=request.zone)
-        group = request.server_group_id
-        image = runtime.resolver.resolve(wanted, policy, owner=image_owner, server_group_id=group)
-        try:
-            server = runtime.booter.boot(image, request)
-        except AmphoraImageError:
-            runtime.resolver.forget_pair(wanted, group)
-            raise
-        LOG.info(
-            "Amphora %s is server %s, from image %s (%s) of project %s, %s %s, chosen by %s",
-            *(request.name, server.id, image.id, image.name, image.owner, image.hash_algo, image.hash_value),
-            image.chosen_by,
-        )
+        wanted = runtime.policy.wanted(image_tag=image_tag, zone=request.zone)
+        _, server = runtime.build(wanted, request, owner=image_owner)
         return server.id
 
     def delete(self, compute_id: str) -> None:
@@ -106,11 +85,7 @@ class NovaComputeDriver(ComputeDriver):
 
     def get_amphora(self, compute_id: str, management_network_id: str | None = None) -> tuple[Server, str | None]:
         """See :meth:`ComputeDriver.get_amphora`."""
-        runtime = self._runtime
-        configured = self._conf[CONTROLLER_WORKER].amp_boot_network_list
-        server = runtime.servers.get(compute_id, [management_network_id] if management_network_id else configured)
-        if server.volume_id and runtime.volumes is not None:
-            server = replace(server, image_id=runtime.volumes.image_of(server.volume_id))
+        server = self._runtime.server(compute_id, management_network_id)
         return server, server.fault
 
     def create_server_group(self, name: str, policy: str) -> ServerGroup:

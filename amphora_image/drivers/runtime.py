@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from amphora_image.boot import Booter
+from oslo_log import log as logging
+
+from amphora_image.boot import Booter, random_name
 from amphora_image.clients.cinder import CinderVolumes
 from amphora_image.clients.glance import GlanceImages
 from amphora_image.clients.nova import NovaServers, connect
@@ -20,11 +23,18 @@ from amphora_image.config.options import (
     VOLUME_CINDER_DRIVER,
 )
 from amphora_image.config.policy import Policy
+from amphora_image.errors import AmphoraImageError, ConfigurationError
 from amphora_image.resolve import Resolver
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
     from oslo_config import cfg
+
+    from amphora_image.boot import BootRequest
+    from amphora_image.config.policy import Wanted
+    from amphora_image.models import Image, Server
+
+LOG = logging.getLogger(__name__)
 
 _LOCK = threading.Lock()
 #: id(conf) → what belongs to it; the runtime keeps its conf alive, so that no id is used twice.
@@ -54,6 +64,57 @@ class Runtime:
     def policy(self) -> Policy:
         """The policy as the configuration says it now."""
         return Policy.of(self.conf)
+
+    def build(self, wanted: Wanted, request: BootRequest, *, owner: str | None = None) -> tuple[Image, Server]:
+        """Resolve once, boot once, and log both in one line; ``owner`` is the build's own argument.
+
+        :raises AmphoraImageError: no server was left behind, but for :class:`AmbiguousBuildError`, which names it.
+        """
+        group = request.server_group_id
+        image = self.resolver.resolve(wanted, self.policy, owner=owner, server_group_id=group)
+        try:
+            server = self.booter.boot(image, request)
+        except AmphoraImageError:
+            self.resolver.forget_pair(wanted, group)
+            raise
+        LOG.info(
+            "Amphora %s is server %s, from image %s (%s) of project %s, %s %s, chosen by %s",
+            *(request.name, server.id, image.id, image.name, image.owner, image.hash_algo, image.hash_value),
+            image.chosen_by,
+        )
+        return image, server
+
+    def server(self, server_id: str, management_network_id: str | None = None) -> Server:
+        """Give a server with the image it was booted from, found through its volume where it boots from one.
+
+        :raises ResourceNotFoundError: there is no such server.
+        """
+        configured = self.conf[CONTROLLER_WORKER].amp_boot_network_list
+        server = self.servers.get(server_id, [management_network_id] if management_network_id else configured)
+        if server.volume_id and self.volumes is not None:
+            return replace(server, image_id=self.volumes.image_of(server.volume_id))
+        return server
+
+    def with_defaults(self, request: BootRequest) -> BootRequest:
+        """Fill what ``request`` leaves out from ``[controller_worker]`` and ``[nova]``.
+
+        :raises ConfigurationError: neither names a flavor.
+        """
+        worker, nova = self.conf[CONTROLLER_WORKER], self.conf[NOVA]
+        flavor_id = request.flavor_id or worker.amp_flavor_id
+        if not flavor_id:
+            raise ConfigurationError("no flavor is given for the amphora", "set [controller_worker] amp_flavor_id")
+        networks = request.network_ids or (() if request.port_ids else tuple(worker.amp_boot_network_list))
+        length = nova.random_amphora_name_length
+        return replace(
+            request,
+            name=random_name(length) if length else request.name,
+            flavor_id=flavor_id,
+            key_name=request.key_name or worker.amp_ssh_key_name or None,
+            security_groups=request.security_groups or tuple(worker.amp_secgroup_list),
+            network_ids=networks,
+            zone=request.zone or nova.availability_zone,
+        )
 
 
 def shared(conf: cfg.ConfigOpts) -> Runtime:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands on a cloud share: finding configuration and credentials, reading a reference, showing values."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from amphora_image.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from amphora_image.config.policy import Wanted
+    from amphora_image.drivers.runtime import Runtime
+
+_SERVER_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+
+
+def open_runtime(options: argparse.Namespace) -> Runtime:
+    """Load the ini and choose the credentials: --os-cloud, then OS_*, then ``[service_auth]``; nothing is sent.
+
+    :raises ConfigurationError: the ini, the cloud's entry or ``[service_auth]`` cannot be used.
+    """
+    from amphora_image.config import load  # noqa: PLC0415 - heavy
+    from amphora_image.drivers.runtime import Runtime  # noqa: PLC0415 - heavy
+
+    conf = load(options.config_file, options.config_dir)
+    if options.os_cloud or os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL"):
+        from amphora_image.clients.cloud import cloud_session  # noqa: PLC0415 - heavy
+
+        return Runtime(conf, cloud_session(options.os_cloud, conf))
+    return Runtime(conf)
+
+
+def wanted_by(runtime: Runtime, text: str | None, zone: str | None) -> Wanted:
+    """Say what is wanted: the reference on the command line, else what a build in ``zone`` would want."""
+    from amphora_image.config.policy import Wanted  # noqa: PLC0415 - heavy
+    from amphora_image.reference import Reference  # noqa: PLC0415 - heavy
+
+    if text is None:
+        return runtime.policy.wanted(zone=zone)
+    return Wanted(Reference.parse(text, bare_word_is_tag=True), "the command line")
+
+
+def server_id(text: str) -> str:
+    """Check that ``text`` can be a server's id before it becomes part of a path.
+
+    :raises ConfigurationError: it is no UUID.
+    """
+    if not _SERVER_ID.fullmatch(text):
+        raise ConfigurationError(f"{text!r} is no server id", "give the UUID that `amphora-image boot` printed")
+    return text
+
+
+def columns(value: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...], list[Any]]:
+    """Give the named attributes of ``value`` as cliff's ShowOne takes them."""
+    return names, [getattr(value, name) for name in names]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``amphora-image``: global options, logging, and errors as one line with an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from cliff import command
+from cliff.app import App
+from cliff.commandmanager import CommandManager
+
+from amphora_image.errors import AmphoraImageError, SandboxError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from cliff.command import Command
+
+# To name a command's distribution in its help, cliff reads the metadata of every installed package: half of the time
+# that --help takes, for commands that are all ours.
+command._get_distributions_by_modules = dict  # noqa: SLF001
+
+_DESCRIPTION = """Find, explain and boot the image that amphorae are made of.
+
+What is wanted, and whose images are trusted, comes from the ini (--config-file); the credentials from --os-cloud or
+OS_* variables when given, else from [service_auth] in the ini."""
+
+_EPILOG = """exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 a sandbox is not running whole;
+4 no image may be booted; 5 credentials or rights are missing; 6 a service does not answer, try again; 130 interrupted"""
+
+
+class AmphoraImageApp(App):
+    """The program: cliff's, with our global options, our exit codes and errors of one line."""
+
+    NAME = "amphora-image"
+
+    def __init__(self) -> None:
+        self._failure: BaseException | None = None
+        super().__init__(
+            description=_DESCRIPTION,
+            version=version("amphora-image"),
+            command_manager=CommandManager("amphora_image.cli"),
+            deferred_help=True,
+        )
+
+    def build_option_parser(
+        self, description: str | None, version: str | None, argparse_kwargs: dict[str, Any] | None = None
+    ) -> argparse.ArgumentParser:
+        """Add the options that say which configuration and which cloud."""
+        from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415 - for this parser only
+
+        kwargs = {"epilog": _EPILOG, "formatter_class": RawDescriptionHelpFormatter, **(argparse_kwargs or {})}
+        parser = super().build_option_parser(description, version, kwargs)
+        parser.add_argument(
+            "--config-file",
+            metavar="FILE",
+            action="append",
+            default=[],
+            help="Ini to read; may be repeated, the later wins. Default: ~/.amphora_image/, /etc/amphora_image/.",
+        )
+        parser.add_argument(
+            "--config-dir",
+            metavar="DIR",
+            action="append",
+            default=[],
+            help="Read every *.conf in DIR; may be repeated.",
+        )
+        parser.add_argument("--os-cloud", metavar="NAME", help="Entry of clouds.yaml to take the credentials from.")
+        return parser
+
+    def configure_logging(self) -> None:
+        """Send log lines to stderr, and never more than warnings of the HTTP clients, whose debug output has bodies."""
+        super().configure_logging()
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(_Formatter(handler.formatter._fmt if handler.formatter else None))  # noqa: SLF001
+        for noisy in ("keystoneauth", "novaclient", "openstack", "requests", "stevedore", "urllib3"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+
+    def interact(self) -> None:
+        """Refuse to run without a command."""
+        self.parser.error("a command is needed; `amphora-image --help` lists them")
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        """Run a command and end with the exit code of its error, if any."""
+        code = super().run_subcommand(argv)
+        return self._failure.exit_code if isinstance(self._failure, AmphoraImageError) else code
+
+    def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:  # noqa: ARG002 - cliff's hook
+        """Keep the error, which cliff has logged, for its exit code."""
+        self._failure = err
+
+
+class _Formatter(logging.Formatter):
+    """Formats an error that cliff logs as the bare exception: ours say what to do, others are told as a defect."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        error = record.msg
+        if isinstance(error, SandboxError) and error.log_lines:
+            record.message = "\n".join([f"amphora-image: {error}", *(f"  | {line}" for line in error.log_lines)])
+        elif isinstance(error, AmphoraImageError):
+            record.message = f"amphora-image: {error}"
+        elif isinstance(error, Exception):
+            told = " ".join(str(error).split())
+            record.message = (
+                f"amphora-image: unexpected {type(error).__name__}: {told}; this is a defect of amphora-image, "
+                f"run again with --debug (before the command) and report what it prints"
+            )
+        return super().formatMessage(record)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; what cliff returns is the exit code."""
+    return AmphoraImageApp().run(list(sys.argv[1:] if argv is None else argv))

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``amphora-image resolve``: which image a build would boot now, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cliff.columns import FormattableColumn
+from cliff.show import ShowOne
+
+from amphora_image.cli.context import columns, open_runtime, wanted_by
+from amphora_image.errors import NoImageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from amphora_image.models import Image
+
+_SHOWN = (
+    "id",
+    "name",
+    "owner",
+    "created_at",
+    "size",
+    "hash_algo",
+    "hash_value",
+    "disk_format",
+    "min_disk",
+    "min_ram",
+    "tags",
+    "chosen_by",
+)
+
+
+class Resolve(ShowOne):
+    """Show the image that a build would boot now.
+
+    Without an argument that is what the configuration asks for. A bare word is a tag, a UUID an image id; a tag with a
+    slash or a colon is written percent-encoded: glance://tag/a%2Fb. Ends with 4 when no image may be booted.
+    """
+
+    _exit_code = 0
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Take the reference and how much to tell."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("reference", nargs="?", metavar="TAG|ID|glance://…", help="What to resolve.")
+        parser.add_argument(
+            "--explain", action="store_true", help="Judge every candidate, foreign, hidden and inactive ones too."
+        )
+        parser.add_argument("--zone", metavar="ZONE", help="Nova availability zone, for zone_image_tags.")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
+        """Resolve as a build would; with ``--explain`` show all verdicts, also when none may be booted."""
+        runtime = open_runtime(self.app.options)
+        wanted = wanted_by(runtime, parsed_args.reference, parsed_args.zone)
+        if not parsed_args.explain:
+            return _shown(runtime.resolver.resolve(wanted, runtime.policy))
+        choice = runtime.resolver.explain(wanted, runtime.policy)
+        try:
+            names, values = _shown(runtime.resolver.resolve(wanted, runtime.policy))
+        except NoImageError as error:
+            self.app.LOG.error(error)  # noqa: TRY400 - told in one line, as every error is
+            self._exit_code = error.exit_code
+            names, values = _SHOWN, [None] * len(_SHOWN)
+        return (*names, "candidates"), [*values, _Verdicts(choice.verdicts)]
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """End with 4 when the explanation is that no image may be booted."""
+        super().run(parsed_args)
+        return self._exit_code
+
+
+class _Verdicts(FormattableColumn[Any]):
+    """Verdicts: a line each for people, objects for programs."""
+
+    def human_readable(self) -> str:
+        return "\n".join(str(verdict) for verdict in self._value)
+
+    def machine_readable(self) -> tuple[dict[str, Any], ...]:
+        return tuple(
+            {
+                "id": one.candidate.id,
+                "name": one.candidate.name,
+                "owner": one.candidate.owner,
+                "status": one.candidate.status,
+                "visibility": one.candidate.visibility,
+                "chosen": not one.reason,
+                "reason": one.reason,
+            }
+            for one in self._value
+        )
+
+
+def _shown(image: Image) -> tuple[tuple[str, ...], list[Any]]:
+    names, values = columns(image, _SHOWN)
+    values[_SHOWN.index("created_at")] = image.created_at.isoformat() if image.created_at else None
+    values[_SHOWN.index("tags")] = list(image.tags)
+    return names, values
