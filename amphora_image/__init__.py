@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from amphora_image.boot import Booter, BootRequest
     from amphora_image.choice import Choice, Rules, Verdict, choose
-    from amphora_image.errors import AmphoraImageError, RetryableError
+    from amphora_image.errors import AmphoraImageError, NoImageError, RetryableError
     from amphora_image.models import Candidate, Image, Server
     from amphora_image.reference import IdReference, Reference, TagReference
     from amphora_image.resolve import Resolver
@@ -25,6 +25,7 @@ _HOMES = {
     "Choice": "choice",
     "IdReference": "reference",
     "Image": "models",
+    "NoImageError": "errors",
     "Reference": "reference",
     "Resolver": "resolve",
     "RetryableError": "errors",
@@ -43,6 +44,7 @@ __all__ = [
     "Choice",
     "IdReference",
     "Image",
+    "NoImageError",
     "Reference",
     "Resolver",
     "RetryableError",

@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 class Rules:
     """What a candidate must satisfy.
 
-    ``owner`` is the project whose images are trusted; None trusts everyone's and is never a default. ``tag`` is the
-    tag that must be carried to the letter (a Glance on MySQL compares tags without regard to case), None for any.
+    ``owner`` is the project whose images are trusted; None trusts everyone's and is never a default.
     """
 
     owner: str | None
-    tag: str | None = None
     denied_image_ids: frozenset[str] = field(default_factory=frozenset)
 
     def objection(self, candidate: Candidate) -> str | None:
@@ -39,8 +37,6 @@ class Rules:
         if self.owner is not None and candidate.owner != self.owner:
             seen_as = f" ({candidate.visibility})" if candidate.visibility else ""
             return f"its owner is project {candidate.owner}{seen_as}, not the trusted {self.owner}"
-        if self.tag is not None and self.tag not in candidate.tags:
-            return f"it does not carry the tag {self.tag!r}"
         return None
 
 

@@ -162,9 +162,7 @@ class RequestRefusedError(AmphoraImageError):
     detail: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.service} refused to {self.action}: {_one_line(self.detail)}; change what {self.service} names above"
-        )
+        return f"{self.service} refused to {self.action}: {_one_line(self.detail)}; correct what {self.service} names"
 
 
 @dataclass(eq=False)

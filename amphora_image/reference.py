@@ -22,6 +22,8 @@ MAX_TAG_CHARACTERS = 255
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+#: NUL, halves of a surrogate pair, and what needs four bytes in UTF-8 (Glance answers 400 to those).
+_NO_TAG_CHARACTER = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
 _SCHEME = "glance"
 
 
@@ -79,8 +81,9 @@ class TagReference(Reference):
             raise InvalidReferenceError(self.tag, reason, "shorten the tag")
         if self.owner is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", self.owner):
             raise InvalidReferenceError(self.owner, "the owner is not a project id", "give the id of a project")
-        if "\x00" in self.tag or any("\ud800" <= character <= "\udfff" for character in self.tag):
-            raise InvalidReferenceError(self.tag, "the tag is not valid text", "write the tag in UTF-8")
+        if _NO_TAG_CHARACTER.search(self.tag):
+            reason = "Glance takes neither NUL nor characters beyond U+FFFF in a tag"
+            raise InvalidReferenceError(self.tag, reason, "give the image another tag")
 
     def __str__(self) -> str:
         owner = f"?owner={self.owner}" if self.owner else ""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
@@ -61,7 +60,7 @@ class Resolver:
         if not of_pair:
             return image
         # The tag may have moved since, which is no reason to boot a mixed pair; every other rule still holds.
-        rules = replace(self._rules(wanted, policy, owner), tag=None)
+        rules = self._rules(wanted, policy, owner)
         current = self._images.get(image.id)
         if current is None or (objection := rules.objection(current)):
             reason = "it is gone" if current is None else objection
@@ -124,12 +123,10 @@ class Resolver:
 
     def _rules(self, wanted: Wanted, policy: Policy, owner: str | None) -> Rules:
         """Settle whose images are trusted: the reference's owner, the build's, the configured one, our own project."""
-        tag = named = None
-        if isinstance(wanted.reference, TagReference):
-            tag, named = wanted.reference.tag, wanted.reference.owner
+        named = wanted.reference.owner if isinstance(wanted.reference, TagReference) else None
         trusted = named or owner or policy.owner
         if not trusted and not policy.trust_any_owner:
             trusted = self._project_id() or ""
             if not trusted:
                 raise NoOwnerError
-        return Rules(owner=trusted or None, tag=tag, denied_image_ids=policy.denied_image_ids)
+        return Rules(owner=trusted or None, denied_image_ids=policy.denied_image_ids)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PAGE_IMAGES = 25
-
 
 class ImageStore(Protocol):
     """What resolving needs of Glance."""
@@ -61,31 +59,37 @@ class GlanceImages:
         """Give the active, visible images with ``tag`` (of ``owner``), the newest first, in pages.
 
         The first page is one request; a further one is sent only when the caller goes on. Glance leaves out hidden
-        images and, without ``owner``, lists all that the user's token may see.
+        images and, without ``owner``, lists all that the user's token may see, community images among them.
         """
-        query = {"tag": tag, "status": "active", "sort": "created_at:desc,id:asc", "limit": str(_PAGE_IMAGES)}
+        query = {"status": "active", "visibility": "all", "sort": "created_at:desc,id:asc", "limit": "25"}
         if owner is not None:
             query["owner"] = owner
-        yield from self._pages(query, f"list the images with tag {tag!r}")
+        yield from self._pages(tag, query)
 
     def everything(self, tag: str) -> list[Candidate]:
         """List every image with ``tag`` that we may see, whatever its status and owner, hidden ones too."""
         found: dict[str, Candidate] = {}
         for hidden in ("false", "true"):
-            query = {"tag": tag, "visibility": "all", "os_hidden": hidden, "limit": "100"}
-            for page in self._pages(query, f"list the images with tag {tag!r}"):
+            for page in self._pages(tag, {"visibility": "all", "os_hidden": hidden, "limit": "100"}):
                 found |= {one.id: one for one in page}
         return list(found.values())
 
-    def _pages(self, query: dict[str, str], action: str) -> Iterator[list[Candidate]]:
-        path: str | None = f"/v2/images?{urlencode(query)}"
+    def _pages(self, tag: str, query: dict[str, str]) -> Iterator[list[Candidate]]:
+        """Follow a list page by page, with the images that carry ``tag`` to the letter.
+
+        Glance strips the tag that it filters by, and on MySQL compares it without regard to case: so one with outer
+        white space is looked for in all images, and what comes back is compared again.
+        """
+        if tag == tag.strip():
+            query = {"tag": tag, **query}
+        action, path = f"list the images with tag {tag!r}", f"/v2/images?{urlencode(query)}"
         while path:
             try:
                 page, path = self._read(path, action, _page_of)
             except ResourceNotFoundError as error:
                 problem = "the endpoint that is used for Glance has no /v2/images"
                 raise ConfigurationError(problem, "correct endpoint or region_name in [glance]") from error
-            yield page
+            yield [one for one in page if tag in one.tags]
 
     def _read(self, path: str, action: str, decode: Callable[[Any], T]) -> T:
         """GET ``path`` and decode its JSON, trying again what is transient."""
@@ -97,9 +101,9 @@ class GlanceImages:
         return retried(once, deadline_seconds=self._deadline_seconds)
 
 
-def _page_of(body: Any) -> tuple[list[Candidate], str | None]:
-    """Read one page of ``GET /v2/images`` and the path of the next."""
-    return [candidate_of(record) for record in body["images"]], body.get("next")
+def _page_of(body: Any) -> tuple[list[Candidate], str]:
+    """Read one page of ``GET /v2/images`` and the path of the next, empty after the last."""
+    return [candidate_of(record) for record in body["images"]], body.get("next") or ""
 
 
 def candidate_of(record: dict[str, Any]) -> Candidate:

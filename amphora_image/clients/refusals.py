@@ -27,7 +27,7 @@ _UNKNOWN = (
     (re.compile(r"Invalid key_name"), "key pair", "[controller_worker] amp_ssh_key_name"),
     (re.compile(r"Network (?P<id>\S+) could not be found"), "network", "[controller_worker] amp_boot_network_list"),
     (re.compile(r"availability zone is not available"), "availability zone", "[nova] availability_zone"),
-    (re.compile(r"Security group (?P<id>\S+) not found"), "security group", "[controller_worker] amp_secgroup_list"),
+    (re.compile(r"Unable to find security_group with name or id '(?P<id>[^']*)'"), "security group", "[controller_worker] amp_secgroup_list"),
     (re.compile(r"Port id (?P<id>\S+) could not be found"), "port", ""),
     (re.compile(r"Instance group (?P<id>\S+) could not be found"), "server group", ""),
     (re.compile(r"Can not find requested image|Image (?P<id>\S+) could not be found"), "image", ""),

@@ -98,7 +98,7 @@ def _from_status(service: str, action: str, error: Any) -> AmphoraImageError:
         return QuotaExceededError(service, detail)
     if status == 404:
         return ResourceNotFoundError(f"what {service} was asked for (to {action})", f"(HTTP 404 {detail})")
-    if status == 403:
+    if status == 403 and "limit" not in detail:
         return AccessDeniedError(service, action, detail)
     if status in _TRANSIENT or status >= 500:
         return ServiceUnavailableError(service, f"HTTP {status} {detail}")

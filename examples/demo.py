@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole story on a real small cloud: images are tagged, amphorae boot from them, a stranger tries, a tag is lost.
+
+Run it by ``make demo``. It starts a sandbox in a temporary folder and removes it at the end, unless KEEP=1 is set.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from openstack.connection import Connection
+from prettytable import PLAIN_COLUMNS, PrettyTable
+from stevedore.driver import DriverManager
+
+from amphora_image import NoImageError
+from amphora_image.config import load
+from amphora_image.drivers.runtime import shared
+from amphora_image.sandbox import Access, Progress, Sandbox
+
+WIDTH = 110
+
+
+def main() -> int:
+    """Tell the story, then take everything down; the exit code is 0 when it went as told."""
+    keep = os.environ.get("KEEP") == "1"
+    folder = Path(tempfile.mkdtemp(prefix="amphora-image-demo-"))
+    sandbox = Sandbox(folder / "sandbox")
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING)
+    logging.getLogger().handlers[0].setFormatter(Folded())
+    for other in ("keystoneauth", "openstack", "stevedore", "urllib3"):
+        logging.getLogger(other).setLevel(logging.ERROR)
+    try:
+        say("1. A real Keystone, Glance, Placement, Nova (fake hypervisor) and Neutron on loopback ports; ~30 s")
+        Story(sandbox.up(show), folder).tell()
+    finally:
+        if keep:
+            sys.stdout.write(
+                f"\nKept: `amphora-image sandbox down --remove --dir {folder}/sandbox` ends and removes it.\n"
+            )
+        else:
+            sandbox.down(remove=True)
+            for left in folder.iterdir():
+                left.unlink()
+            folder.rmdir()
+            sys.stdout.write("\nEverything is stopped and removed (KEEP=1 make demo keeps it).\n")
+    return 0
+
+
+class Story:
+    """What happens once the cloud is up; ``folder`` takes the ini files."""
+
+    def __init__(self, access: Access, folder: Path) -> None:
+        self.access = access
+        self.folder = folder
+        self.amphorae: dict[str, str] = {}
+        self.chosen = Chosen()
+        logger = logging.getLogger("amphora_image.drivers.runtime")
+        logger.addHandler(self.chosen)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+    def tell(self) -> None:
+        """Boot by tag, move the tag, meet a stranger, lose the tag, fall back."""
+        octavia, stranger = self.connect("octavia"), self.connect("demo")
+        ini = self.write("worker.ini", self.access.ini())
+        conf = load([ini])
+        driver = load_driver(conf)
+
+        v1 = upload(octavia, "amphora v1")
+        say(f"2. Image v1 {v1} is tagged `amphora`; the driver, loaded by stevedore, boots from it")
+        self.build(driver, "amphora-1")
+
+        v2 = upload(octavia, "amphora v2")
+        say(f"3. Image v2 {v2} is tagged; the same driver object, nothing restarted or edited, boots from it")
+        self.build(driver, "amphora-2")
+
+        foreign = upload(stranger, "evil image")
+        say(f"4. A stranger tags his own private image {foreign} `amphora`")
+        stock = subprocess.run(  # noqa: S603 - our own module
+            [
+                sys.executable,
+                "-W",
+                "ignore",
+                "-m",
+                "amphora_image.sandbox.stock_lookup",
+                "--config-file",
+                ini,
+                "amphora",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        tell(f"Octavia's own look-up chooses {stock}: {'the stranger’s!' if stock == foreign else 'not his'}")
+        runtime = shared(conf)
+        for verdict in runtime.resolver.explain(runtime.policy.wanted(), runtime.policy).verdicts:
+            tell(f"ours: {verdict}")
+        self.build(driver, "amphora-3")
+
+        say("5. The tag is taken away from v1 and v2: the build fails, and says why")
+        for image_id in (v1, v2):
+            octavia.image.delete(f"/images/{image_id}/tags/amphora")
+        try:
+            driver.build("amphora-4")
+        except NoImageError as error:
+            tell(f"NoImageError: {error}")
+        tell("With the deprecated amp_image_id set to v1 it boots from that, and warns:")
+        text = self.access.ini().replace("[controller_worker]", f"[controller_worker]\namp_image_id = {v1}")
+        self.build(load_driver(load([self.write("fallback.ini", text)])), "amphora-5")
+
+        say("6. What runs now, and why")
+        self.table(octavia, driver)
+
+    def build(self, driver: Any, name: str) -> None:
+        """Build one amphora through the driver's contract."""
+        self.amphorae[name] = driver.build(name)
+        tell(f"{name} is server {self.amphorae[name]}, image {self.chosen.images[self.amphorae[name]]}")
+
+    def table(self, octavia: Connection, driver: Any) -> None:
+        """Wait until Nova is done with every amphora and show them all."""
+        table = PrettyTable(["amphora", "status", "image id", "image", "chosen by"])
+        table.set_style(PLAIN_COLUMNS)
+        table.align = "l"
+        table.left_padding_width, table.right_padding_width = 3, 0
+        for name, compute_id in self.amphorae.items():
+            until = time.monotonic() + 60
+            while (server := driver.get_amphora(compute_id)[0]).status == "BUILD" and time.monotonic() < until:
+                time.sleep(0.2)
+            image = octavia.image.get_image(server.image_id)
+            table.add_row([name, server.status, server.image_id, image.name, self.chosen.by[compute_id]])
+        sys.stdout.write(f"{table}\n")
+
+    def connect(self, user: str) -> Connection:
+        """Connect as one of the sandbox's users."""
+        entry = yaml.safe_load(self.access.clouds())["clouds"][user]
+        return Connection(auth=entry["auth"], region_name=entry["region_name"], auth_type="password")
+
+    def write(self, name: str, text: str) -> str:
+        """Write an ini that only we can read: it holds a password."""
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+        return str(path)
+
+
+class Chosen(logging.Handler):
+    """Reads out of the driver's line for each build which image it took and by what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: dict[str, str] = {}
+        self.by: dict[str, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what the line says of one server."""
+        _, server_id, image_id, image_name, *_, chosen_by = record.args or ()
+        self.images[str(server_id)] = f"{image_id} ({image_name})"
+        self.by[str(server_id)] = str(chosen_by)
+
+
+class Folded(logging.Formatter):
+    """Folds a log line to the width of the story."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Indent the message under its level."""
+        return folded(f"{record.levelname}: {record.getMessage()}")
+
+
+def load_driver(conf: Any) -> Any:
+    """Load the compute driver that the ini names, as any worker does."""
+    name = conf.controller_worker.compute_driver
+    return DriverManager("amphora_image.compute_drivers", name, invoke_on_load=True, invoke_args=(conf,)).driver
+
+
+def upload(owner: Connection, name: str) -> str:
+    """Upload a small raw image, private and tagged ``amphora``, and give its id."""
+    body = {"name": name, "disk_format": "raw", "container_format": "bare", "tags": ["amphora"]}
+    image_id = str(owner.image.post("/images", json={**body, "visibility": "private"}).json()["id"])
+    noise = {"data": os.urandom(1 << 20), "headers": {"Content-Type": "application/octet-stream"}}
+    owner.image.put(f"/images/{image_id}/file", **noise).raise_for_status()
+    return image_id
+
+
+def show(progress: Progress) -> None:
+    """Tell of one service that became ready."""
+    tell(f"{progress.service + ' ' + progress.version:<20} ready {progress.seconds:5.1f} s   {progress.address}")
+
+
+def say(line: str) -> None:
+    """Begin a chapter."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def tell(line: str) -> None:
+    """Add a sentence to it."""
+    say(folded(line))
+
+
+def folded(line: str) -> str:
+    """Indent and fold a sentence."""
+    return textwrap.fill(line, WIDTH, initial_indent="   ", subsequent_indent="     ", break_on_hyphens=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
