@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be run on this project; ``make`` sets up the environment that the sessions run in.
+
+Every session uses the environment that nox itself runs in, so that nothing is installed twice.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import venv
+
+import nox
+
+ROOT = pathlib.Path(__file__).parent
+BIN = pathlib.Path(sys.executable).parent
+CONSTRAINTS = ROOT / "constraints.txt"
+SAMPLE = ROOT / "etc" / "amphora_image.conf.sample"
+SPDX = "# SPDX-License-Identifier: Apache-2.0\n"
+
+nox.options.sessions = ["check", "test"]
+
+
+def _run(session: nox.Session, *command: str, **environment: str) -> None:
+    """Run a program of our own environment; what it starts finds the others there too."""
+    program, *arguments = command
+    environment["PATH"] = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    patience = {"interrupt_timeout": 60, "terminate_timeout": 60}  # after Ctrl-C a sandbox has to be ended first
+    session.run(str(BIN / program), *arguments, env=environment, external=True, **patience)
+
+
+@nox.session(python=False)
+def demo(session: nox.Session) -> None:
+    """Start a real small cloud, publish images, boot amphorae by tag, and show what happened."""
+    _run(session, "python", "examples/demo.py", *session.posargs)
+
+
+@nox.session(python=False)
+def test(session: nox.Session) -> None:
+    """Run all tests and report what they cover, branches too."""
+    try:
+        _run(session, "coverage", "run", "-m", "pytest", *session.posargs)
+    finally:
+        _run(session, "coverage", "report")
+
+
+@nox.session(python=False)
+def unit(session: nox.Session) -> None:
+    """Run the unit tests alone: no network, no services, under 20 seconds."""
+    _run(session, "pytest", "tests/unit", *session.posargs)
+
+
+@nox.session(python=False)
+def check(session: nox.Session) -> None:
+    """Run all that reads the code without running it."""
+    _run(session, "ruff", "check", ".")
+    _run(session, "ruff", "format", "--check", ".")
+    _run(session, "mypy")
+    _run(session, "lint-imports")
+    _run(session, "reno", "lint")
+    _run(session, "pytest", "--quiet", "tests/unit/test_sample.py")
+
+
+@nox.session(python=False)
+def sample(session: nox.Session) -> None:
+    """Write ``etc/amphora_image.conf.sample`` anew from the options."""
+    _run(session, "oslo-config-generator", "--config-file", "etc/oslo-config-generator.conf")
+    SAMPLE.write_text(SPDX + SAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+@nox.session(python=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    _run(session, "sphinx-build", "-W", "--keep-going", "-E", "-q", "-b", "html", "doc/source", "doc/build/html")
+
+
+@nox.session(python=False)
+def bench(session: nox.Session) -> None:
+    """Run each benchmark, or those named after ``--``."""
+    for name in session.posargs or sorted(str(path) for path in ROOT.glob("benchmarks/[!_]*.py")):
+        _run(session, "python", name)
+
+
+@nox.session(python=False)
+def package(session: nox.Session) -> None:
+    """Build wheel and sdist, install each into an environment of its own, and try what was installed."""
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    _run(session, "python", "-m", "build", "--outdir", "dist", ".")
+    for archive in sorted((ROOT / "dist").iterdir()):
+        with tempfile.TemporaryDirectory(prefix="amphora-image-package-") as folder:
+            venv.create(folder, with_pip=True, symlinks=True)
+            python = f"{folder}/bin/python"
+            install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+            session.run(python, *install, "--constraint", str(CONSTRAINTS), str(archive), external=True)
+            session.run(python, "-m", "pip", "check", external=True)
+            with session.chdir(folder):
+                session.run(python, "-I", str(ROOT / ".ci" / "try_installed.py"), external=True)
