@@ -6,6 +6,7 @@ Every session uses the environment that nox itself runs in, so that nothing is i
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
 import shutil
@@ -22,6 +23,8 @@ SAMPLE = ROOT / "etc" / "amphora_image.conf.sample"
 SPDX = "# SPDX-License-Identifier: Apache-2.0\n"
 
 nox.options.sessions = ["check", "test"]
+# nox says so wherever that other tool is missing; nobody needs it here.
+logging.getLogger("nox").addFilter(lambda record: record.getMessage() != "uv binary not found.")
 
 
 def _run(session: nox.Session, *command: str, **environment: str) -> None:
