@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import pathlib
 import signal
 import sys
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from cliff.command import Command
@@ -17,6 +15,9 @@ from cliff.lister import Lister
 from amphora_image.errors import SandboxError
 
 if TYPE_CHECKING:
+    import argparse
+    from types import FrameType
+
     from amphora_image.sandbox import Progress, Sandbox
 
 _DEADLINE_SECONDS = 180.0
@@ -25,8 +26,20 @@ _NOT_ALL_RUN = 3
 _FORMATS = ("shell", "clouds", "ini")
 _USERS = ("admin", "octavia", "demo")
 
+_UP_EPILOG = (
+    'Examples: `amphora-image sandbox up && eval "$(amphora-image sandbox env)" && openstack image list`; '
+    "a second one beside it: `amphora-image sandbox up --name other`."
+)
+_STATUS_EPILOG = "Example: `amphora-image sandbox status -f json`."
+_ENV_EPILOG = (
+    'Examples: `eval "$(amphora-image sandbox env --user octavia)"`; '
+    "`umask 077; amphora-image sandbox env --format clouds > clouds.yaml && openstack --os-cloud admin server list`."
+)
+_LOGS_EPILOG = "Example: `amphora-image sandbox logs nova --lines 200`."
+_DOWN_EPILOG = "Example: `amphora-image sandbox down --remove` ends it and deletes all it had."
 
-class Up(Command):  # type: ignore[misc]  # cliff has no type hints
+
+class Up(Command):
     """Bring up a real small OpenStack: PostgreSQL, Keystone, Glance, Placement, Nova and Neutron.
 
     Everything listens on 127.0.0.1 only, on free ports, and lives in one folder. The first start makes the databases;
@@ -34,10 +47,7 @@ class Up(Command):  # type: ignore[misc]  # cliff has no type hints
     is left behind.
     """
 
-    _epilog = (
-        'Examples: `amphora-image sandbox up && eval "$(amphora-image sandbox env)" && openstack image list`; '
-        "a second one beside it: `amphora-image sandbox up --name other`."
-    )
+    _epilog = _UP_EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options that say which sandbox, and how long to wait for it."""
@@ -70,16 +80,16 @@ class Up(Command):  # type: ignore[misc]  # cliff has no type hints
         self._say(f"{service:<20} ready {progress.seconds:6.1f} s  {progress.address}")
 
     def _say(self, line: str) -> None:
-        print(line, file=self.app.stdout, flush=True)  # noqa: T201  # a command's output
+        print(line, file=self.app.stdout, flush=True)  # a command's output
 
 
-class Status(Lister):  # type: ignore[misc]  # cliff has no type hints
+class Status(Lister):
     """Show which services of the sandbox run, where, and with how much memory.
 
     The exit status is 0 if all of them run, and 3 if not.
     """
 
-    _epilog = "Example: `amphora-image sandbox status -f json`."
+    _epilog = _STATUS_EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options that say which sandbox."""
@@ -106,17 +116,14 @@ class Status(Lister):  # type: ignore[misc]  # cliff has no type hints
         return columns, [(each.service, each.state, each.pid, each.address, each.memory_mib) for each in found]
 
 
-class Env(Command):  # type: ignore[misc]  # cliff has no type hints
+class Env(Command):
     """Print how to use the sandbox, in a form that programs read; it holds passwords.
 
     shell: lines for a POSIX shell that set the OS_* variables. clouds: a clouds.yaml with an entry for each of admin,
     octavia and demo. ini: the configuration of a controller worker with our compute driver.
     """
 
-    _epilog = (
-        'Examples: `eval "$(amphora-image sandbox env --user octavia)"`; '
-        "`umask 077; amphora-image sandbox env --format clouds > clouds.yaml && openstack --os-cloud admin server list`."
-    )
+    _epilog = _ENV_EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options that say which sandbox, which form and for whom."""
@@ -143,10 +150,10 @@ class Env(Command):  # type: ignore[misc]  # cliff has no type hints
         self.app.stdout.write(text)
 
 
-class Logs(Command):  # type: ignore[misc]  # cliff has no type hints
+class Logs(Command):
     """Print the last lines of a service's log, or of all of them."""
 
-    _epilog = "Example: `amphora-image sandbox logs nova --lines 200`."
+    _epilog = _LOGS_EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options that say which sandbox, which service and how much."""
@@ -172,13 +179,13 @@ class Logs(Command):  # type: ignore[misc]  # cliff has no type hints
                 self.app.stdout.write(f"{line}\n")
 
 
-class Down(Command):  # type: ignore[misc]  # cliff has no type hints
+class Down(Command):
     """End the sandbox's processes and no others, also those that a killed `up` left; the databases stay.
 
     A sandbox that does not run, or does not exist, is no error.
     """
 
-    _epilog = "Example: `amphora-image sandbox down --remove` ends it and deletes all it had."
+    _epilog = _DOWN_EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options that say which sandbox, and whether to delete it."""

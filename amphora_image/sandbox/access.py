@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import configparser
 import io
-import pathlib
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import yaml
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox import catalogue
-from amphora_image.sandbox.state import State
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Mapping
+
+    from amphora_image.sandbox.state import State
 
 #: The users one works as, with their projects.
 USERS = {"admin": "admin", "octavia": "service", "demo": "demo"}

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from amphora_image.sandbox.ports import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REGION = "RegionOne"
 POSTGRES = "postgres"

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import pathlib
 import shutil
-
-import psutil
+from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox import catalogue, processes
@@ -18,6 +16,11 @@ from amphora_image.sandbox.postgres import Server
 from amphora_image.sandbox.progress import Deadline, Report, ServiceStatus, silent
 from amphora_image.sandbox.start import Start, address, progress
 from amphora_image.sandbox.state import State
+
+if TYPE_CHECKING:
+    import pathlib
+
+    import psutil
 
 _DOWN_SECONDS = 60.0
 
@@ -100,7 +103,9 @@ class Sandbox:
                     Server.placed(state, self.layout.root).remove()
                     shutil.rmtree(self.layout.root)
         except OSError as error:
-            raise SandboxError(f"{self.layout.root} could not be removed: {error}", "remove the rest by hand") from error
+            raise SandboxError(
+                f"{self.layout.root} could not be removed: {error}", "remove the rest by hand"
+            ) from error
 
     def _state(self) -> State:
         state = State.load(self.layout.state)

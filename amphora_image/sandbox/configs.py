@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping
 from importlib import metadata, resources
 from string import Template
+from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox import catalogue, database
-from amphora_image.sandbox.layout import Layout
 from amphora_image.sandbox.ports import HOST
-from amphora_image.sandbox.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from amphora_image.sandbox.layout import Layout
+    from amphora_image.sandbox.state import State
 
 #: The file that each service looks for in its folder.
 FILES = {
@@ -64,7 +68,7 @@ def write_private(path: pathlib.Path, text: str) -> None:
     :raises OSError: it cannot be written.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
 
 

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import pathlib
 import time
+from typing import TYPE_CHECKING
 
 import psycopg2
 import psycopg2.extensions
@@ -12,8 +12,12 @@ import psycopg2.extensions
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox.catalogue import POSTGRES
 from amphora_image.sandbox.ports import HOST
-from amphora_image.sandbox.progress import Deadline
 from amphora_image.sandbox.state import State
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from amphora_image.sandbox.progress import Deadline
 
 ROLE = "sandbox"
 DATABASES = ("keystone", "glance", "placement", "neutron", "nova", "nova_api", "nova_cell0")
@@ -83,4 +87,6 @@ def create_databases(state: State) -> None:
         finally:
             connection.close()
     except psycopg2.Error as error:
-        raise SandboxError(f"PostgreSQL could not create the databases: {error}", "see its log; is the disk full?") from error
+        raise SandboxError(
+            f"PostgreSQL could not create the databases: {error}", "see its log; is the disk full?"
+        ) from error

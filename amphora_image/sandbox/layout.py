@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 #: What may stand in a folder that a killed `up` left before it could write its state.
-_OURS = frozenset({"etc", "glance", "keystone", "lock", "log", "neutron", "nova", "postgres", "state.json", "state.new"})
+_OURS = frozenset(
+    {"etc", "glance", "keystone", "lock", "log", "neutron", "nova", "postgres", "state.json", "state.new"}
+)
 
 
 def default_root(name: str, environ: Mapping[str, str]) -> pathlib.Path:
@@ -21,8 +25,9 @@ def default_root(name: str, environ: Mapping[str, str]) -> pathlib.Path:
     """
     if not name or name in {".", ".."} or "/" in name:
         raise SandboxError(f"{name!r} is no name for a sandbox", "use letters, digits and dashes, or give --dir")
-    state_home = environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return pathlib.Path(state_home) / "amphora-image" / "sandbox" / name
+    state_home = environ.get("XDG_STATE_HOME")
+    folder = pathlib.Path(state_home) if state_home else pathlib.Path.home() / ".local" / "state"
+    return folder / "amphora-image" / "sandbox" / name
 
 
 @dataclass(frozen=True)

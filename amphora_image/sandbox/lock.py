@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pathlib
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
-from amphora_image.sandbox.progress import Deadline
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
+
+    from amphora_image.sandbox.progress import Deadline
 
 _POLL_SECONDS = 0.1
 

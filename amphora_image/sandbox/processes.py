@@ -8,16 +8,19 @@ its own environment cannot be wrong; so no number is kept.
 from __future__ import annotations
 
 import os
-import pathlib
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from amphora_image.sandbox.catalogue import POSTGRES
 from amphora_image.sandbox.progress import Deadline
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: The variables that mark a process: the sandbox's id, and the service's name.
 MARK = "AMPHORA_IMAGE_SANDBOX"
@@ -55,7 +58,7 @@ class Launch:
     folder: pathlib.Path
     log: pathlib.Path
     inherited: Sequence[int] = ()
-    identity: Mapping[str, int] | None = None
+    identity: Mapping[str, Any] | None = None
 
 
 def start(launch: Launch) -> subprocess.Popen[bytes]:
@@ -65,7 +68,7 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     """
     descriptor = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603  # programs of ours, with arguments of ours
             launch.command,
             cwd=launch.folder,
             env=dict(launch.environ),

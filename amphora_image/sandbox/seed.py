@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keystoneauth1 import exceptions, session
 from keystoneauth1.identity import v3
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox import catalogue
-from amphora_image.sandbox.layout import Layout
 from amphora_image.sandbox.logs import FAILURE_LINES, tail
-from amphora_image.sandbox.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from amphora_image.sandbox.layout import Layout
+    from amphora_image.sandbox.state import State
 
 #: The projects of the users that have one by that name; everybody else is in ``service``.
 PROJECTS = {"admin": "admin", "demo": "demo"}
@@ -134,7 +137,9 @@ def resources(layout: Layout, state: State) -> None:
 
     :raises SandboxError: Nova or Neutron refused something.
     """
-    state.ids["flavor"] = Client(layout, state, "admin").call("nova", "POST", "/flavors", {"flavor": _FLAVOR})["flavor"]["id"]
+    state.ids["flavor"] = Client(layout, state, "admin").call("nova", "POST", "/flavors", {"flavor": _FLAVOR})[
+        "flavor"
+    ]["id"]
     octavia = Client(layout, state, "octavia")
     network = {"name": _NETWORK}
     state.ids["network"] = octavia.call("neutron", "POST", "/v2.0/networks", {"network": network})["network"]["id"]

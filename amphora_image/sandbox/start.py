@@ -7,17 +7,21 @@ import os
 import random
 import selectors
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox import catalogue, configs, database, ports, postgres, processes, seed, warm
-from amphora_image.sandbox.layout import Layout
 from amphora_image.sandbox.logs import FAILURE_LINES, tail
 from amphora_image.sandbox.progress import Deadline, Progress, Report
-from amphora_image.sandbox.state import State
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from amphora_image.sandbox.layout import Layout
+    from amphora_image.sandbox.state import State
 
 _POLL_SECONDS = 0.05
 _PORT_ATTEMPTS = 5

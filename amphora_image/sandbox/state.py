@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import secrets
 import uuid
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
+
+if TYPE_CHECKING:
+    import pathlib
 
 #: Raised whenever an older folder can no longer be resumed, only made anew.
 FORMAT = 1
@@ -40,7 +43,9 @@ class State:
     @classmethod
     def new(cls) -> State:
         """Make the state of a sandbox that does not exist yet, with passwords of its own."""
-        return cls(sandbox_id=str(uuid.uuid4()), passwords={user: secrets.token_urlsafe(_PASSWORD_BYTES) for user in USERS})
+        return cls(
+            sandbox_id=str(uuid.uuid4()), passwords={user: secrets.token_urlsafe(_PASSWORD_BYTES) for user in USERS}
+        )
 
     @classmethod
     def load(cls, path: pathlib.Path) -> State | None:
@@ -71,7 +76,7 @@ class State:
         :raises OSError: it cannot be written; the old one stays.
         """
         draft = path.with_suffix(".new")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(asdict(self), file, indent=1)
             file.flush()
             os.fsync(file.fileno())

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from amphora_image.sandbox.layout import Layout
 from amphora_image.sandbox.seed import Client
-from amphora_image.sandbox.state import State
+
+if TYPE_CHECKING:
+    from amphora_image.sandbox.layout import Layout
+    from amphora_image.sandbox.state import State
 
 _AT_ONCE = 8
 
@@ -22,7 +25,9 @@ def warm_up(layout: Layout, state: State) -> None:
     """
     nova, octavia = Client(layout, state, "nova"), Client(layout, state, "octavia")
     network_id = state.ids["network"]
-    port = octavia.call("neutron", "POST", "/v2.0/ports", {"port": {"name": "warm-up", "network_id": network_id}})["port"]
+    port = octavia.call("neutron", "POST", "/v2.0/ports", {"port": {"name": "warm-up", "network_id": network_id}})[
+        "port"
+    ]
     octavia.call("neutron", "DELETE", f"/v2.0/ports/{port['id']}")
 
     def ask(path: str) -> None:
