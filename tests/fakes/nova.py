@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Nova in memory, as far as booting needs one, with faults to order."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from amphora_image.errors import ResourceNotFoundError
+from amphora_image.models import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+class FakeServers:
+    """Keeps servers; ``created`` has the arguments of each create, ``faults`` are raised by the next ones.
+
+    A server becomes ACTIVE after it was looked at ``looks`` times, or ``ends_as`` something else.
+    """
+
+    def __init__(self, *, looks: int = 1, ends_as: str = "ACTIVE") -> None:
+        self.created: list[dict[str, Any]] = []
+        self.faults: list[Exception] = []
+        self.servers: dict[str, Server] = {}
+        self._looks = looks
+        self._ends_as = ends_as
+
+    def create(self, name: str, **arguments: Any) -> str:
+        self.created.append({"name": name, **arguments})
+        if self.faults:
+            raise self.faults.pop(0)
+        server = Server(id=str(uuid.uuid4()), name=name, status="BUILD", image_id=arguments["image"])
+        self.servers[server.id] = server
+        return server.id
+
+    def get(self, server_id: str, management_networks: Collection[str] = ()) -> Server:  # noqa: ARG002 - the port has it
+        if server_id not in self.servers:
+            raise ResourceNotFoundError("server", server_id)
+        self._looks -= 1
+        if self._looks <= 0:
+            self.servers[server_id] = replace(self.servers[server_id], status=self._ends_as, fault="as ordered")
+        return self.servers[server_id]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+import random
+
+import pytest
+from fakes.cinder import FakeVolumes
+from fakes.nova import FakeServers
+
+from amphora_image.boot import Booter, BootRequest, random_name, wait_until_active, wait_until_gone
+from amphora_image.errors import (
+    AmbiguousBuildError,
+    QuotaExceededError,
+    ServerFailedError,
+    ServiceUnavailableError,
+    VolumeFailedError,
+)
+from amphora_image.models import Image
+
+IMAGE = Image(id="image", chosen_by="test")
+REQUEST = BootRequest(
+    name="amphora-1",
+    flavor_id="flavor",
+    key_name="key",
+    security_groups=("sg",),
+    network_ids=("net",),
+    port_ids=("port",),
+    files={"/etc/x": "y"},
+    user_data="data",
+    server_group_id="group",
+    zone="zone-1",
+    volume_zone="zone-v",
+)
+
+
+def test_nova_is_asked_for_just_what_octavias_own_driver_asks_for():
+    servers = FakeServers()
+    server = Booter(servers).boot(IMAGE, REQUEST)
+    assert servers.created == [
+        {
+            "name": "amphora-1",
+            "image": "image",
+            "block_device_mapping": {},
+            "flavor": "flavor",
+            "key_name": "key",
+            "security_groups": ["sg"],
+            "nics": [{"net-id": "net"}, {"port-id": "port"}],
+            "files": {"/etc/x": "y"},
+            "userdata": "data",
+            "config_drive": True,
+            "scheduler_hints": {"group": "group"},
+            "availability_zone": "zone-1",
+        }
+    ]
+    assert (server.id, server.status, server.image_id) == (next(iter(servers.servers)), "BUILD", "image")
+
+
+def test_from_a_volume_the_image_is_left_out_and_the_volume_goes_with_the_server():
+    servers, volumes = FakeServers(), FakeVolumes()
+    server = Booter(servers, volumes).boot(IMAGE, REQUEST)
+    (volume_id,) = volumes.volumes
+    assert volumes.volumes == {volume_id: "image"}
+    assert volumes.zones == ["zone-v"]
+    assert servers.created[0]["image"] is None
+    assert servers.created[0]["block_device_mapping"] == {"vda": f"{volume_id}:::true"}
+    assert (server.image_id, server.volume_id) == (None, volume_id)
+
+
+def test_a_volume_is_deleted_when_nova_refuses():
+    servers, volumes = FakeServers(), FakeVolumes()
+    servers.faults.append(QuotaExceededError("Nova", "instances"))
+    with pytest.raises(QuotaExceededError):
+        Booter(servers, volumes).boot(IMAGE, REQUEST)
+    assert not volumes.volumes
+
+
+def test_a_volume_stays_when_the_answer_was_lost_since_the_server_may_use_it():
+    servers, volumes = FakeServers(), FakeVolumes()
+    servers.faults.append(AmbiguousBuildError("amphora-1", "reset"))
+    with pytest.raises(AmbiguousBuildError, match="amphora-1"):
+        Booter(servers, volumes).boot(IMAGE, REQUEST)
+    assert volumes.volumes
+
+
+def test_failing_to_delete_the_volume_is_logged_and_hides_nothing(caplog):
+    servers, volumes = FakeServers(), FakeVolumes()
+    servers.faults.append(QuotaExceededError("Nova", "instances"))
+    volumes.delete_faults.append(ServiceUnavailableError("Cinder", "503"))
+    with pytest.raises(QuotaExceededError):
+        Booter(servers, volumes).boot(IMAGE, REQUEST)
+    assert "is left behind" in caplog.text
+
+
+def test_without_a_volume_nova_is_not_asked_and_nothing_is_deleted():
+    servers, volumes = FakeServers(), FakeVolumes()
+    volumes.create_faults.append(VolumeFailedError("image", "error"))
+    with pytest.raises(VolumeFailedError):
+        Booter(servers, volumes).boot(IMAGE, REQUEST)
+    assert not servers.created
+
+
+def test_waiting_ends_when_the_server_is_active():
+    servers, pauses = FakeServers(looks=3), []
+    server_id = servers.create("x", image="image")
+    server = wait_until_active(servers, server_id, deadline_seconds=60, sleep=pauses.append)
+    assert server.status == "ACTIVE"
+    assert len(pauses) == 2
+    assert pauses == sorted(pauses)
+
+
+def test_a_server_in_error_is_told_with_novas_reason():
+    servers = FakeServers(ends_as="ERROR")
+    server_id = servers.create("x", image="image")
+    with pytest.raises(ServerFailedError, match="is ERROR: as ordered"):
+        wait_until_active(servers, server_id, deadline_seconds=60, sleep=lambda _: None)
+
+
+def test_waiting_has_a_deadline():
+    servers = FakeServers(looks=1000)
+    server_id = servers.create("x", image="image")
+    with pytest.raises(ServerFailedError, match=r"not ACTIVE within 0\.1 s"):
+        wait_until_active(servers, server_id, deadline_seconds=0.1, sleep=lambda _: None)
+    with pytest.raises(ServerFailedError, match=r"still there after 0\.1 s"):
+        wait_until_gone(servers, server_id, deadline_seconds=0.1, sleep=lambda _: None)
+
+
+def test_waiting_for_the_end_returns_when_nova_has_the_server_no_more():
+    wait_until_gone(FakeServers(), "gone", deadline_seconds=1)
+    servers = FakeServers(ends_as="DELETED")
+    wait_until_gone(servers, servers.create("x", image="image"), deadline_seconds=1, sleep=lambda _: None)
+
+
+def test_random_names_have_the_asked_length_and_begin_with_a_letter():
+    name = random_name(10, random.Random(1))
+    assert len(name) == 10
+    assert name[0] == "a"
+    assert name[1:].isalnum()
+    assert random_name(10) != random_name(10)
+    assert random_name(1) == "a"
