@@ -102,7 +102,7 @@ class Resolver:
             verdicts = map(str, spare.verdicts) if spare.verdicts else [f"{fallback}: it does not exist"]
             raise NoImageError(refusal.wanted, refusal.owner, (*refusal.rejected, *verdicts))
         LOG.warning("%s. Falling back to the deprecated %s.", refusal, fallback)
-        return Image.of(spare.winner, f"{fallback}, as fallback for {wanted}")
+        return Image.of(spare.winner, f"{fallback.source}, as fallback for {wanted}")
 
     def _look_up(self, wanted: Wanted, rules: Rules) -> Choice:
         """Ask Glance, or join a look-up of the same that was not sent yet."""

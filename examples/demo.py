@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 from openstack.connection import Connection
-from prettytable import PLAIN_COLUMNS, PrettyTable
+from prettytable import PrettyTable, TableStyle
 from stevedore.driver import DriverManager
 
 from amphora_image import NoImageError
@@ -26,7 +26,7 @@ from amphora_image.config import load
 from amphora_image.drivers.runtime import shared
 from amphora_image.sandbox import Access, Progress, Sandbox
 
-WIDTH = 110
+WIDTH = 118
 
 
 def main() -> int:
@@ -36,7 +36,8 @@ def main() -> int:
     sandbox = Sandbox(folder / "sandbox")
     logging.basicConfig(stream=sys.stdout, level=logging.WARNING)
     logging.getLogger().handlers[0].setFormatter(Folded())
-    for other in ("keystoneauth", "openstack", "stevedore", "urllib3"):
+    # oslo.config's own warning of the deprecated option would come between; ours is the one to read.
+    for other in ("oslo_config", "keystoneauth", "openstack", "stevedore", "urllib3"):
         logging.getLogger(other).setLevel(logging.ERROR)
     try:
         say("1. A real Keystone, Glance, Placement, Nova (fake hypervisor) and Neutron on loopback ports; ~30 s")
@@ -76,11 +77,11 @@ class Story:
         driver = load_driver(conf)
 
         v1 = upload(octavia, "amphora v1")
-        say(f"2. Image v1 {v1} is tagged `amphora`; the driver, loaded by stevedore, boots from it")
+        say(f"2. Image v1 {v1} is tagged `amphora`; stevedore loads the driver")
         self.build(driver, "amphora-1")
 
         v2 = upload(octavia, "amphora v2")
-        say(f"3. Image v2 {v2} is tagged; the same driver object, nothing restarted or edited, boots from it")
+        say(f"3. Image v2 {v2} is tagged; same driver object, nothing restarted or edited")
         self.build(driver, "amphora-2")
 
         foreign = upload(stranger, "evil image")
@@ -100,10 +101,11 @@ class Story:
             text=True,
             check=True,
         ).stdout.strip()
-        tell(f"Octavia's own look-up chooses {stock}: {'the stranger’s!' if stock == foreign else 'not his'}")
+        whose = "the stranger's!" if stock == foreign else "not the stranger's"
+        tell(f"Octavia's own look-up, with the same ini, chooses {stock}: {whose}")
         runtime = shared(conf)
         for verdict in runtime.resolver.explain(runtime.policy.wanted(), runtime.policy).verdicts:
-            tell(f"ours: {verdict}")
+            tell(f"our rules: {verdict}")
         self.build(driver, "amphora-3")
 
         say("5. The tag is taken away from v1 and v2: the build fails, and says why")
@@ -121,23 +123,30 @@ class Story:
         self.table(octavia, driver)
 
     def build(self, driver: Any, name: str) -> None:
-        """Build one amphora through the driver's contract."""
+        """Build one amphora through the driver's contract, and look at it as a worker does until Nova is done."""
+        began = time.monotonic()
         self.amphorae[name] = driver.build(name)
-        tell(f"{name} is server {self.amphorae[name]}, image {self.chosen.images[self.amphorae[name]]}")
+        while (server := driver.get_amphora(self.amphorae[name])[0]).status == "BUILD":
+            if time.monotonic() - began > 60:
+                break
+            time.sleep(0.2)
+        tell(
+            f"{name} is {server.status} after {time.monotonic() - began:.1f} s, booted from {self.chosen.images[self.amphorae[name]]}"
+        )
 
     def table(self, octavia: Connection, driver: Any) -> None:
-        """Wait until Nova is done with every amphora and show them all."""
+        """Show every amphora, as Nova and Glance tell it."""
         table = PrettyTable(["amphora", "status", "image id", "image", "chosen by"])
-        table.set_style(PLAIN_COLUMNS)
+        table.set_style(TableStyle.PLAIN_COLUMNS)
         table.align = "l"
+        table.max_width = 52
         table.left_padding_width, table.right_padding_width = 3, 0
         for name, compute_id in self.amphorae.items():
-            until = time.monotonic() + 60
-            while (server := driver.get_amphora(compute_id)[0]).status == "BUILD" and time.monotonic() < until:
-                time.sleep(0.2)
+            server = driver.get_amphora(compute_id)[0]
             image = octavia.image.get_image(server.image_id)
             table.add_row([name, server.status, server.image_id, image.name, self.chosen.by[compute_id]])
-        sys.stdout.write(f"{table}\n")
+        lines = [line.rstrip() for line in table.get_string().splitlines()]
+        sys.stdout.write("\n".join([*lines, ""]))
 
     def connect(self, user: str) -> Connection:
         """Connect as one of the sandbox's users."""
@@ -172,7 +181,7 @@ class Folded(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Indent the message under its level."""
-        return folded(f"{record.levelname}: {record.getMessage()}")
+        return folded(textwrap.shorten(f"{record.levelname}: {record.getMessage()}", 3 * WIDTH))
 
 
 def load_driver(conf: Any) -> Any:
@@ -182,7 +191,13 @@ def load_driver(conf: Any) -> Any:
 
 
 def upload(owner: Connection, name: str) -> str:
-    """Upload a small raw image, private and tagged ``amphora``, and give its id."""
+    """Upload a small raw image, private and tagged ``amphora``, and give its id.
+
+    Glance tells an image's age in whole seconds: the next one is made in another, or they would count as equally old.
+    """
+    second = int(time.time())
+    while int(time.time()) == second:
+        time.sleep(0.05)
     body = {"name": name, "disk_format": "raw", "container_format": "bare", "tags": ["amphora"]}
     image_id = str(owner.image.post("/images", json={**body, "visibility": "private"}).json()["id"])
     noise = {"data": os.urandom(1 << 20), "headers": {"Content-Type": "application/octet-stream"}}
