@@ -7,6 +7,8 @@ import os
 
 import pytest
 
+pytest_plugins = ["support.fixtures"]
+
 NO_SKIPS = "AMPHORA_IMAGE_NO_SKIPS"
 
 

@@ -3,64 +3,158 @@
 
 from __future__ import annotations
 
+import configparser
 import os
-from functools import cached_property
+import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from openstack import connection
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.identity.v3 import Password
+from keystoneauth1.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from amphora_image.sandbox import Access
 
 
-class Cloud:
-    """The sandbox as its users see it; ``folder`` takes the ini files."""
+class User:
+    """One user's requests: ``image``, ``network`` and ``compute`` take what follows the endpoint in the catalogue."""
 
-    def __init__(self, access: Access, folder: Path) -> None:
+    def __init__(self, entry: dict[str, Any]) -> None:
+        session = Session(auth=Password(**entry["auth"]), timeout=60)
+        at = {"region_name": entry["region_name"], "interface": "public", "raise_exc": False}
+        self.image = Adapter(session, service_type="image", **at)
+        self.network = Adapter(session, service_type="network", **at)
+        self.compute = Adapter(session, service_type="compute", **at)
+        self.session = session
+
+    @property
+    def project_id(self) -> str:
+        return str(self.session.get_project_id())
+
+
+class Users:
+    """One :class:`User` for each name, made when it is first asked for."""
+
+    def __init__(self, access: Access) -> None:
+        self._clouds = yaml.safe_load(access.clouds())["clouds"]
+        self._made: dict[str, User] = {}
+
+    def __call__(self, name: str) -> User:
+        if name not in self._made:
+            self._made[name] = User(self._clouds[name])
+        return self._made[name]
+
+
+class Cloud:
+    """The sandbox as its users see it; ``folder`` takes the ini files, ``users`` are shared by all tests."""
+
+    def __init__(self, access: Access, folder: Path, users: Users | None = None) -> None:
         self.access = access
         self.folder = folder
-        self._clouds = yaml.safe_load(access.clouds())["clouds"]
+        self._users = users or Users(access)
+        self._made: list[tuple[Adapter, str]] = []
+        self._youngest = 0.0
 
-    @cached_property
-    def octavia(self) -> Any:
-        return self.connect("octavia")
+    @property
+    def octavia(self) -> User:
+        """The service whose amphorae are booted; it is an admin, as Octavia's user is."""
+        return self._users("octavia")
 
-    @cached_property
-    def demo(self) -> Any:
-        return self.connect("demo")
+    @property
+    def demo(self) -> User:
+        """A stranger: a member of a project of his own."""
+        return self._users("demo")
 
-    @cached_property
-    def admin(self) -> Any:
-        return self.connect("admin")
+    @property
+    def admin(self) -> User:
+        return self._users("admin")
 
-    def connect(self, user: str) -> Any:
-        entry = self._clouds[user]
-        return connection.Connection(auth=entry["auth"], region_name=entry["region_name"], auth_type="password")
+    @property
+    def secrets(self) -> list[str]:
+        """Every password that a user of the cloud has."""
+        return list(self.access.passwords.values())
 
-    def upload(self, name: str, *tags: str, by: Any = None, visibility: str = "private", **properties: Any) -> str:
+    @property
+    def trusted(self) -> str:
+        """The project whose images an amphora may boot from."""
+        return self.access.projects["service"]
+
+    @property
+    def foreign(self) -> str:
+        """The stranger's project."""
+        return self.access.projects["demo"]
+
+    def upload(
+        self, name: str, *tags: str, by: User | None = None, visibility: str = "private", **properties: Any
+    ) -> str:
         """Upload 1 KiB of noise as a raw image with ``tags`` and give its id."""
+        image_id = self.queued(name, *tags, by=by, visibility=visibility, **properties)
+        headers = {"Content-Type": "application/octet-stream"}
+        noise = os.urandom(1024)
+        answer = (by or self.octavia).image.put(f"/v2/images/{image_id}/file", data=noise, headers=headers)
+        assert answer.status_code == 204, answer.text
+        return image_id
+
+    def newer(self, name: str, *tags: str, **properties: Any) -> str:
+        """Upload an image whose age differs from the one before it: Glance tells ages in whole seconds."""
+        until(lambda: time.time() >= self._youngest + 1, seconds=5, what="the clock's next second")
+        return self.upload(name, *tags, **properties)
+
+    def queued(
+        self, name: str, *tags: str, by: User | None = None, visibility: str = "private", **properties: Any
+    ) -> str:
+        """Make an image without bytes."""
         images = (by or self.octavia).image
         body = {"name": name, "disk_format": "raw", "container_format": "bare", "tags": tags, "visibility": visibility}
-        answer = images.post("/images", json={**body, **properties})
+        answer = images.post("/v2/images", json={**body, **properties})
         assert answer.status_code == 201, answer.text
-        image_id = answer.json()["id"]
-        headers = {"Content-Type": "application/octet-stream"}
-        answer = images.put(f"/images/{image_id}/file", data=os.urandom(1024), headers=headers)
-        assert answer.status_code == 204, answer.text
-        return str(image_id)
+        self._youngest = float(int(time.time()))
+        image_id = str(answer.json()["id"])
+        self._made.append((images, f"/v2/images/{image_id}"))
+        return image_id
 
-    def queued(self, name: str, *tags: str) -> str:
-        """Make an image without bytes."""
-        body = {"name": name, "disk_format": "raw", "container_format": "bare", "tags": tags}
-        return str(self.octavia.image.post("/images", json=body).json()["id"])
+    def tag(self, image_id: str, tag: str) -> None:
+        self.octavia.image.put(f"/v2/images/{image_id}/tags/{tag}").raise_for_status()
 
-    def ini(self, name: str = "x.ini", user: str = "octavia", **options: str) -> Path:
+    def untag(self, image_id: str, tag: str, by: User | None = None) -> None:
+        (by or self.octavia).image.delete(f"/v2/images/{image_id}/tags/{tag}").raise_for_status()
+
+    def hide(self, image_id: str) -> None:
+        patch = [{"op": "replace", "path": "/os_hidden", "value": True}]
+        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+        self.octavia.image.patch(f"/v2/images/{image_id}", json=patch, headers=headers).raise_for_status()
+
+    def deactivate(self, image_id: str) -> None:
+        self.octavia.image.post(f"/v2/images/{image_id}/actions/deactivate").raise_for_status()
+
+    def share(self, image_id: str, *, by: User, to: User) -> None:
+        """Share an image with the project of ``to``, who accepts it."""
+        member = to.project_id
+        by.image.post(f"/v2/images/{image_id}/members", json={"member": member}).raise_for_status()
+        to.image.put(f"/v2/images/{image_id}/members/{member}", json={"status": "accepted"}).raise_for_status()
+
+    def port(self) -> str:
+        """Make a port on the amphorae's network and give its id."""
+        body = {"port": {"network_id": self.access.network_id}}
+        answer = self.octavia.network.post("/v2.0/ports", json=body)
+        assert answer.status_code == 201, answer.text
+        port_id = str(answer.json()["port"]["id"])
+        self._made.append((self.octavia.network, f"/v2.0/ports/{port_id}"))
+        return port_id
+
+    def delete_all(self) -> None:
+        """Delete what this object made; what is gone already is no matter."""
+        for service, path in self._made:
+            service.delete(path)
+        self._made.clear()
+
+    def ini(self, user: str = "octavia", **options: str | None) -> Path:
         """Write a worker's ini; ``options`` are ``group__name=value``, None takes an option away."""
-        import configparser
-
         parser = configparser.RawConfigParser()
         parser.read_string(self.access.ini(user))
         for key, value in options.items():
@@ -71,7 +165,17 @@ class Cloud:
                 parser.remove_option(group, option)
             else:
                 parser.set(group, option, value)
-        path = self.folder / name
-        with path.open("w") as out:
+        path = self.folder / f"{uuid.uuid4().hex[:8]}.ini"
+        path.touch(mode=0o600)
+        with path.open("w", encoding="utf-8") as out:
             parser.write(out)
         return path
+
+
+def until(holds: Callable[[], Any], *, seconds: float, what: str) -> Any:
+    """Give what ``holds`` answers once that is true; fail when it is not within ``seconds``."""
+    end = time.monotonic() + seconds
+    while not (answer := holds()):
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.02)
+    return answer

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the functional and contract tests over the running sandbox; nothing heavy is imported before its use."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import tempfile
+import uuid
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+#: A folder with a sandbox for the tests to use and to leave as it is; without it they make one of their own.
+SANDBOX = "AMPHORA_IMAGE_TEST_SANDBOX"
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    """A running sandbox."""
+    from support.program import AMPHORA_IMAGE  # noqa: PLC0415 - as above
+
+    from amphora_image.sandbox import Sandbox  # noqa: PLC0415 - heavy, and unit tests do without
+
+    with tempfile.TemporaryDirectory(prefix="amphora-image-test-", ignore_cleanup_errors=True) as folder:
+        given = os.environ.get(SANDBOX)
+        root = Path(given) if given else Path(folder) / "sandbox"
+        try:
+            subprocess.run([AMPHORA_IMAGE, "sandbox", "up", "--dir", root], check=True)
+            yield Sandbox(root)
+        finally:
+            if not given:
+                Sandbox(root).down(remove=True)
+
+
+@pytest.fixture
+def tag():
+    """A tag that nothing else has."""
+    return f"amphora-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def access(sandbox):
+    """How to use the running sandbox."""
+    return sandbox.access()
+
+
+@pytest.fixture(scope="session")
+def users(access):
+    """The users of the sandbox, whose tokens all tests share."""
+    from support.cloud import Users  # noqa: PLC0415 - as above
+
+    return Users(access)
+
+
+@pytest.fixture
+def cloud(access, users, tmp_path):
+    """The sandbox as its users see it; what the test makes there is deleted after it."""
+    from support.cloud import Cloud  # noqa: PLC0415 - as above
+
+    made = Cloud(access, tmp_path, users)
+    yield made
+    made.delete_all()
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Run ``amphora-image`` with the given arguments in a folder of its own."""
+    from support.program import AMPHORA_IMAGE, run  # noqa: PLC0415 - as above
+
+    def call(*arguments, **options):
+        return run([AMPHORA_IMAGE, *arguments], tmp_path, **options)
+
+    return call
+
+
+@pytest.fixture
+def open_runtime(cloud):
+    """Make a runtime for an ini with the given options (``group__name=value``)."""
+    from amphora_image.config import load  # noqa: PLC0415 - as above
+    from amphora_image.drivers.runtime import Runtime  # noqa: PLC0415 - as above
+
+    def make(user="octavia", **options):
+        return Runtime(load([str(cloud.ini(user, **options))]))
+
+    return make
+
+
+@pytest.fixture
+def warnings_told(caplog):
+    """Give the texts of what the library warned of so far."""
+    caplog.set_level(logging.WARNING, "amphora_image")
+    return partial(_warnings, caplog)
+
+
+def _warnings(caplog):
+    return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
