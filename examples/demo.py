@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ WIDTH = 118
 
 def main() -> int:
     """Tell the story, then take everything down; the exit code is 0 when it went as told."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     keep = os.environ.get("KEEP") == "1"
     folder = Path(tempfile.mkdtemp(prefix="amphora-image-demo-"))
     sandbox = Sandbox(folder / "sandbox")

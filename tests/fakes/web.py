@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 
@@ -33,7 +34,7 @@ class Web:
 
 
 @contextmanager
-def serving(*answers: Answer) -> Iterator[Web]:
+def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Web]:
     """Serve ``answers`` in their order, and 500 when none is left."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -61,9 +62,16 @@ def serving(*answers: Answer) -> Iterator[Web]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    web = Web(f"http://127.0.0.1:{server.server_address[1]}")
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    web = Web(f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}")
     web.answers.extend(answers)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+import ssl
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+from fakes.web import Answer, serving
+
+from amphora_image.clients.session import adapter, load_session, project_id
+from amphora_image.clients.translate import translated
+from amphora_image.config import load
+from amphora_image.errors import AuthenticationError, ConfigurationError, ServiceUnavailableError
+
+CANARY = "canary-4711"
+APP_SECRET = f"application_credential_secret={CANARY}"
+OIDC = "identity_provider=i\nprotocol=p\nclient_id=c\naccess_token_endpoint=http://t"
+
+
+def session_of(folder, auth, more=""):
+    ini = folder / "x.ini"
+    ini.write_text(f"[service_auth]\n{auth}\n{more}")
+    conf = load([str(ini)])
+    return load_session(conf), conf
+
+
+@pytest.mark.parametrize(
+    ("auth", "plugin"),
+    [
+        (
+            f"auth_type=password\nauth_url=http://k/v3\nusername=u\npassword={CANARY}\nproject_name=p",
+            "generic.password",
+        ),
+        (f"auth_type=v3password\nauth_url=http://k/v3\nuser_id=u\npassword={CANARY}", "v3.password"),
+        (f"auth_type=token\nauth_url=http://k/v3\ntoken={CANARY}", "generic.token"),
+        (f"auth_type=v3token\nauth_url=http://k/v3\ntoken={CANARY}", "v3.token"),
+        (
+            f"auth_type=v3applicationcredential\nauth_url=http://k/v3\napplication_credential_id=a\n{APP_SECRET}",
+            "application_credential",
+        ),
+        (
+            f"auth_type=v3oidcpassword\nauth_url=http://k/v3\n{OIDC}\nclient_secret={CANARY}\nusername=u\npassword=x",
+            "oidc",
+        ),
+        (f"auth_type=http_basic\nendpoint=http://g\nusername=u\npassword={CANARY}", "http_basic"),
+        ("auth_type=none\nendpoint=http://g", "noauth"),
+    ],
+)
+def test_every_auth_plugin_of_keystoneauth_is_taken_and_nothing_is_sent(tmp_path, auth, plugin):
+    session, _ = session_of(tmp_path, auth)
+    assert plugin in type(session.auth).__module__
+    assert CANARY not in repr(session)
+
+
+@pytest.mark.parametrize(
+    ("auth", "told"),
+    [
+        ("", "has no auth_type"),
+        ("auth_type=telepathy", "telepathy"),
+        (f"auth_type=v3applicationcredential\napplication_credential_secret={CANARY}", "application credential ID"),
+        (f"auth_type=password\npassword={CANARY}", "auth_url"),
+    ],
+)
+def test_missing_or_unknown_credentials_are_told_without_the_secret(tmp_path, auth, told):
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        session_of(tmp_path, auth)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_request_has_a_time_limit_also_when_the_ini_names_none(tmp_path):
+    session, _ = session_of(tmp_path, "auth_type=none\nendpoint=http://g")
+    assert session.timeout == 60
+    session, _ = session_of(tmp_path, "auth_type=none\nendpoint=http://g\ntimeout=7")
+    assert session.timeout == 7
+    session, _ = session_of(
+        tmp_path, "auth_type=none\nendpoint=http://g", "[amphora_image]\nrequest_timeout_seconds = 9"
+    )
+    assert session.timeout == 9
+
+
+def test_keystone_that_is_not_there_is_told(tmp_path):
+    with serving() as web:
+        pass
+    session, _ = session_of(tmp_path, f"auth_type=password\nauth_url={web.url}\nusername=u\npassword={CANARY}")
+    with pytest.raises(ServiceUnavailableError, match="Keystone") as caught:
+        project_id(session)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_password_that_keystone_refuses_is_told(tmp_path):
+    refused = Answer({"error": {"message": "The request you have made requires authentication."}}, 401)
+    with serving(refused) as web:
+        auth = f"auth_type=v3password\nauth_url={web.url}/v3\nuser_id=u\npassword={CANARY}"
+        session, _ = session_of(tmp_path, auth)
+        with pytest.raises(AuthenticationError, match=r"Keystone refused the credentials.*\[service_auth\]") as caught:
+            project_id(session)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for 127.0.0.1 and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = folder / "cert.pem", folder / "key.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject]
+    subprocess.run([*command, "-out", made[0], "-keyout", made[1]], check=True, capture_output=True)
+    return made
+
+
+@contextmanager
+def serving_tls(certificate, *answers):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with serving(*answers, tls=context) as web:
+        yield web
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # what insecure=true asks for
+@pytest.mark.parametrize(
+    ("session_tls", "service_tls", "trusted"),
+    [
+        ("", "", False),
+        ("cafile={ca}", "", True),
+        ("insecure=true", "", True),
+        ("", "ca_certificates_file={ca}", True),
+        ("", "insecure=true", True),
+        ("insecure=false", "ca_certificates_file=/etc/hostname", False),
+    ],
+)
+def test_tls_is_verified_unless_the_ini_says_otherwise(tmp_path, certificate, session_tls, service_tls, trusted):
+    with serving_tls(certificate, Answer({"images": []})) as web:
+        auth = f"auth_type=none\nendpoint={web.url}\n{session_tls.format(ca=certificate[0])}\n"
+        glance = f"[glance]\nendpoint={web.url}\n{service_tls.format(ca=certificate[0])}\n"
+        session, conf = session_of(tmp_path, auth, glance)
+        images = adapter(session, conf.glance, "image")
+        if trusted:
+            assert images.get("/v2/images").json() == {"images": []}
+        else:
+            refused = pytest.raises(ConfigurationError, match=r"certificate of Glance is not trusted.*cafile")
+            with refused, translated("Glance", "list"):
+                images.get("/v2/images")
+
+
+def test_the_services_of_one_process_share_one_session(tmp_path):
+    session, conf = session_of(tmp_path, "auth_type=none\nendpoint=http://g")
+    assert adapter(session, conf.glance, "image").session is adapter(session, conf.nova, "compute").session
