@@ -10,7 +10,7 @@ from keystoneauth1 import loading
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 
-from amphora_image.clients.translate import translated
+from amphora_image.clients.translate import retried, translated
 from amphora_image.config.options import AMPHORA_IMAGE, SERVICE_AUTH
 from amphora_image.errors import ConfigurationError
 
@@ -51,13 +51,17 @@ def load_session(conf: cfg.ConfigOpts) -> Session:
     return session
 
 
-def project_id(session: Session) -> str | None:
-    """Tell the id of the project that the session's token is scoped to, None for none.
+def project_id(session: Session, *, deadline_seconds: float = 60) -> str | None:
+    """Tell the id of the project that the session's token is scoped to, None for none; read from the token.
 
-    :raises AmphoraImageError: Keystone refuses the credentials or does not answer.
+    :raises AmphoraImageError: Keystone refuses the credentials or gives no answer within the deadline.
     """
-    with translated("Keystone", "give a token"):
-        return session.get_project_id()
+
+    def once() -> str | None:
+        with translated("Keystone", "give a token"):
+            return session.get_project_id()
+
+    return retried(once, deadline_seconds=deadline_seconds)
 
 
 def service_session(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Session:

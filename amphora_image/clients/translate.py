@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tenacity
@@ -30,7 +32,6 @@ T = TypeVar("T")
 
 #: Statuses after which the same GET may well be answered: time-out, too many requests, and any fault of the server.
 _TRANSIENT = {408, 413, 429}
-_NO_PAUSE = 0.0
 
 
 @contextlib.contextmanager
@@ -111,13 +112,14 @@ def _culprit(service: str, text: str) -> str:
 
 
 def _detail(error: Any) -> str:
-    """Take the sentence out of a foreign error, without the HTML page that a proxy may have sent."""
+    """Take the sentence out of a foreign error, without a proxy's HTML page, and the request's id for the logs."""
     response = getattr(error, "response", None)
     text = str(getattr(error, "message", None) or error)
     if response is not None and response.headers.get("Content-Type", "").startswith("application/json"):
         with contextlib.suppress(ValueError):
             text = _message_in(response.json()) or text
-    return text.partition("<")[0].strip()[:500]
+    told, request_id = text.partition("<")[0].strip()[:500], getattr(error, "request_id", None)
+    return f"{told} ({request_id})" if request_id else told
 
 
 def _message_in(body: Any) -> str:
@@ -131,11 +133,12 @@ def _message_in(body: Any) -> str:
 
 
 def _retry_after(error: BaseException | None) -> float:
-    """Read Retry-After, in seconds, from the foreign error behind ``error``; a date or nothing is no pause."""
+    """Read Retry-After (RFC 9110, 10.2.3: seconds or a date) from the foreign error behind ``error``; 0 for none."""
     cause = getattr(error, "__cause__", None)
-    response = getattr(cause, "response", None)
-    headers = getattr(response, "headers", None) or {}
-    try:
-        return float(headers.get("Retry-After") or getattr(cause, "retry_after", None) or _NO_PAUSE)
-    except (TypeError, ValueError):
-        return _NO_PAUSE
+    headers = getattr(getattr(cause, "response", None), "headers", None) or {}
+    asked = str(headers.get("Retry-After") or getattr(cause, "retry_after", None) or 0)
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(asked))
+    with contextlib.suppress(ValueError):
+        return max(0.0, (parsedate_to_datetime(asked).astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    return 0.0

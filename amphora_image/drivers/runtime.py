@@ -57,7 +57,7 @@ class Runtime:
         if conf[CONTROLLER_WORKER].volume_driver == VOLUME_CINDER_DRIVER:
             block_storage = adapter(self.session, conf[CINDER], "block-storage")
             self.volumes = CinderVolumes(block_storage, conf[CINDER], deadline_seconds=seconds)
-        self.resolver = Resolver(images, lambda: project_id(self.session))
+        self.resolver = Resolver(images, lambda: project_id(self.session, deadline_seconds=seconds))
         self.booter = Booter(self.servers, self.volumes)
 
     @property

@@ -109,6 +109,20 @@ def test_retry_after_is_obeyed_and_ends_the_trying_when_it_is_beyond_the_deadlin
         assert len(web.asked) == 1
 
 
+@pytest.mark.parametrize("asked", ["Fri, 31 Dec 2099 23:59:59 GMT", "31536000"])
+def test_retry_after_may_be_a_date(asked):
+    with serving(Answer({"message": "later"}, 503, {"Retry-After": asked})) as web:
+        with pytest.raises(ServiceUnavailableError):
+            images_at(web).get("i1")
+        assert len(web.asked) == 1
+
+
+@pytest.mark.parametrize("asked", ["Fri, 31 Dec 1999 23:59:59 GMT", "soon", "-1", "nan"])
+def test_a_retry_after_that_is_past_or_no_time_is_no_pause(asked):
+    with serving(Answer({"message": "later"}, 503, {"Retry-After": asked}), Answer(RECORD)) as web:
+        assert images_at(web).get("i1").id == "i1"
+
+
 def test_a_lasting_fault_ends_at_the_deadline():
     with serving() as web, pytest.raises(ServiceUnavailableError, match="HTTP 500"):
         images_at(web, deadline_seconds=0.5).get("i1")

@@ -82,8 +82,21 @@ def test_keystone_that_is_not_there_is_told(tmp_path):
         pass
     session, _ = session_of(tmp_path, f"auth_type=password\nauth_url={web.url}\nusername=u\npassword={CANARY}")
     with pytest.raises(ServiceUnavailableError, match="Keystone") as caught:
-        project_id(session)
+        project_id(session, deadline_seconds=0.5)
     assert CANARY not in str(caught.value)
+
+
+def test_keystone_is_asked_again_after_a_passing_fault(tmp_path):
+    token = Answer(
+        {"token": {"methods": [], "project": {"id": "p1", "name": "p", "domain": {"id": "d", "name": "d"}}}},
+        201,
+        {"X-Subject-Token": CANARY},
+    )
+    with serving(Answer("<html>busy</html>", 503), token) as web:
+        auth = f"auth_type=v3password\nauth_url={web.url}/v3\nuser_id=u\npassword={CANARY}\nproject_id=p1"
+        session, _ = session_of(tmp_path, auth)
+        assert project_id(session) == "p1"
+        assert len(web.asked) == 2
 
 
 def test_a_password_that_keystone_refuses_is_told(tmp_path):
