@@ -8,15 +8,16 @@ import subprocess
 import sys
 from importlib import metadata, resources
 
-DATA = ("py.typed", *(f"sandbox/templates/{name}.ini" for name in ("common", "glance", "keystone", "nova", "postgres")))
+SOURCE = pathlib.Path(__file__).parents[1] / "amphora_image"
 LATER = {"neutron.ml2.mechanism_drivers"}  # loaded by Neutron, which only the extra brings
 
 
 def main() -> None:
-    """Look for each data file, load each entry point, run the command."""
+    """Look for each file of the source, load each entry point, run the command."""
     package = resources.files("amphora_image")
-    missing = [name for name in DATA if not (package / name).is_file()]
-    if missing or "site-packages" not in str(package):
+    files = [path.relative_to(SOURCE) for path in SOURCE.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    missing = [str(path) for path in files if not package.joinpath(*path.parts).is_file()]
+    if not files or missing or "site-packages" not in str(package):
         raise SystemExit(f"installed at {package}, without {missing}")
     entry_points = metadata.distribution("amphora-image").entry_points
     for entry_point in entry_points:
@@ -26,7 +27,7 @@ def main() -> None:
     told = subprocess.run([command, "--help"], check=True, capture_output=True, text=True).stdout  # noqa: S603 - ours
     if "resolve" not in told:
         raise SystemExit(f"amphora-image --help says only:\n{told}")
-    print(f"{metadata.version('amphora-image')}: {len(DATA)} data files, {len(entry_points)} entry points, --help")
+    print(f"{metadata.version('amphora-image')}: all {len(files)} files, {len(entry_points)} entry points, --help")
 
 
 if __name__ == "__main__":
