@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two ways to do one thing, timed in turn: A B A B …, so that a machine that changes its speed does so for both."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_SAMPLES = Path(__file__).parent / "samples"
+_RESAMPLES = 2000
+
+
+def seconds_of(command: Sequence[str]) -> float:
+    """Run a command to its end, its output thrown away, and give its wall seconds."""
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - ours
+    return time.perf_counter() - began
+
+
+def compare(name: str, ours: Callable[[], float], peer: Callable[[], float], pairs: int = 12) -> None:
+    """Measure ``pairs`` alternating pairs after one warm-up, print the figures, and keep the raw samples.
+
+    ``ours`` and ``peer`` each do the thing once and give its cost in seconds. The ratio is the median of the pairs'
+    ratios, with the 95 % interval of a bootstrap.
+    """
+    ours()
+    peer()
+    samples = [(ours(), peer()) for _ in range(pairs)]
+    ratios = [one / other for one, other in samples]
+    chance = random.Random(1)  # noqa: S311 - resampling
+    medians = sorted(statistics.median(chance.choices(ratios, k=pairs)) for _ in range(_RESAMPLES))
+    low, high = medians[int(_RESAMPLES * 0.025)], medians[int(_RESAMPLES * 0.975)]
+    figures = {
+        "ours_seconds": round(statistics.median(one for one, _ in samples), 4),
+        "peer_seconds": round(statistics.median(other for _, other in samples), 4),
+        "ratio": round(statistics.median(ratios), 3),
+        "ratio_95": [round(low, 3), round(high, 3)],
+    }
+    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine()}
+    _SAMPLES.mkdir(exist_ok=True)
+    kept = {"name": name, **figures, "pairs": [[round(one, 5), round(other, 5)] for one, other in samples], **machine}
+    (_SAMPLES / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(
+        f"{name}: ours {figures['ours_seconds']:.3f} s, peer {figures['peer_seconds']:.3f} s, "
+        f"ratio {figures['ratio']:.2f} (95 %: {low:.2f} to {high:.2f}), {pairs} pairs\n"
+    )
