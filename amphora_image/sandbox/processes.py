@@ -61,6 +61,13 @@ class Launch:
     identity: Mapping[str, Any] | None = None
 
 
+class _Daemon(subprocess.Popen[bytes]):
+    """A child that is meant to outlive this program, so that forgetting it is no mistake to be warned of."""
+
+    def __del__(self) -> None:
+        """Do nothing: no wait, no warning."""
+
+
 def start(launch: Launch) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own, so that no terminal's signal reaches it.
 
@@ -68,7 +75,7 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
     """
     descriptor = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        return subprocess.Popen(  # noqa: S603  # programs of ours, with arguments of ours
+        return _Daemon(
             launch.command,
             cwd=launch.folder,
             env=dict(launch.environ),
@@ -139,7 +146,7 @@ def end_all(sandbox_id: str) -> None:
     for _attempt in range(_ATTEMPTS):
         found = find(sandbox_id)
         if not found:
-            return
+            break
         servers = found.pop(POSTGRES, [])
         end([process for processes in found.values() for process in processes], signal.SIGTERM)
         # The fast way: PostgreSQL takes SIGTERM for leave to wait until its clients are gone.
