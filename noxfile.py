@@ -15,6 +15,7 @@ import tempfile
 import venv
 
 import nox
+from nox.command import CommandFailed
 
 ROOT = pathlib.Path(__file__).parent
 BIN = pathlib.Path(sys.executable).parent
@@ -58,13 +59,22 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def check(session: nox.Session) -> None:
-    """Run all that reads the code without running it."""
-    _run(session, "ruff", "check", ".")
-    _run(session, "ruff", "format", "--check", ".")
-    _run(session, "mypy")
-    _run(session, "lint-imports")
-    _run(session, "reno", "lint")
-    _run(session, "pytest", "--quiet", "tests/unit/test_sample.py")
+    """Run all that reads the code without running it, to the end, and fail if any of it did."""
+    failed = []
+    for command in (
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy",),
+        ("lint-imports",),
+        ("reno", "lint"),
+        ("pytest", "--quiet", "tests/unit/test_sample.py"),
+    ):
+        try:
+            _run(session, *command)
+        except CommandFailed:
+            failed.append(" ".join(command))
+    if failed:
+        session.error(f"failed: {'; '.join(failed)}")
 
 
 @nox.session(python=False)
@@ -91,7 +101,7 @@ def bench(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """Build wheel and sdist, install each into an environment of its own, and try what was installed."""
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
-    _run(session, "python", "-m", "build", "--outdir", "dist", ".")
+    _run(session, "python", "-m", "build", "--quiet", "--outdir", "dist", ".")
     for archive in sorted((ROOT / "dist").iterdir()):
         with tempfile.TemporaryDirectory(prefix="amphora-image-package-") as folder:
             venv.create(folder, with_pip=True, symlinks=True)
