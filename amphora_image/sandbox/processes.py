@@ -153,13 +153,13 @@ def end_all(sandbox_id: str) -> None:
         end(servers, signal.SIGINT)
 
 
-def end(processes: Iterable[psutil.Process], polite: signal.Signals) -> None:
+def end(processes: Iterable[psutil.Process], polite: signal.Signals, grace_seconds: float = _GRACE_SECONDS) -> None:
     """End processes and all they started: ask first, then kill; those already gone are no matter."""
     asked = list(processes)
     remaining = _with_descendants(asked)
     for process in asked:
         _send(process, polite)
-    _gone, remaining = psutil.wait_procs(remaining, timeout=_GRACE_SECONDS)
+    _gone, remaining = psutil.wait_procs(remaining, timeout=grace_seconds)
     deadline = Deadline(_KILL_SECONDS)
     while remaining and not deadline.passed:
         remaining = _with_descendants(remaining)
