@@ -27,7 +27,11 @@ _UNKNOWN = (
     (re.compile(r"Invalid key_name"), "key pair", "[controller_worker] amp_ssh_key_name"),
     (re.compile(r"Network (?P<id>\S+) could not be found"), "network", "[controller_worker] amp_boot_network_list"),
     (re.compile(r"availability zone is not available"), "availability zone", "[nova] availability_zone"),
-    (re.compile(r"Unable to find security_group with name or id '(?P<id>[^']*)'"), "security group", "[controller_worker] amp_secgroup_list"),
+    (
+        re.compile(r"Unable to find security_group with name or id '(?P<id>[^']*)'"),
+        "security group",
+        "[controller_worker] amp_secgroup_list",
+    ),
     (re.compile(r"Port id (?P<id>\S+) could not be found"), "port", ""),
     (re.compile(r"Instance group (?P<id>\S+) could not be found"), "server group", ""),
     (re.compile(r"Can not find requested image|Image (?P<id>\S+) could not be found"), "image", ""),
@@ -52,7 +56,8 @@ def attach_refusal(error: nova.ClientException, named: Mapping[str, str | None])
     ``named`` gives the id behind each of the words Instance, Network and Port.
     """
     text = str(error)
-    if isinstance(error, nova.NotFound):
+    # Of a network that does not exist Nova knows no better than a 500 with the name of Neutron's exception.
+    if isinstance(error, nova.NotFound) or "NotFoundClient" in text:
         resource = next((word for word in named if word in text), "Instance")
         return ResourceNotFoundError(resource, named[resource] or "named in the request")
     if isinstance(error, nova.Conflict) and named["Port"] and "in use" in text:
