@@ -395,28 +395,23 @@ def test_fifty_resolves_at_once_share_at_most_five_look_ups(cloud, open_runtime,
 
 
 def test_no_resolve_uses_an_answer_that_was_asked_for_before_it_began(cloud, open_runtime, tag):
-    """No build uses an answer that was asked for before it began."""
-    order, runtime = [cloud.upload("v0", tag)], open_runtime()
-    done, stale, resolved = threading.Event(), [], []
-
-    def keep_resolving(_):
-        while not done.is_set():
-            newest = len(order) - 1
-            image_id = resolve(runtime, tag).id
-            resolved.append(image_id)
-            # An image that is newer than the list may be chosen; an older one only by a stale answer.
-            if image_id in order[:newest]:
-                stale.append((image_id, order[newest]))
+    """Builds join a look-up that has not yet been sent; no build uses an answer that was asked for before it began."""
+    v1, runtime = cloud.upload("v1", tag), open_runtime()
+    resolve(runtime, tag)
+    wire = Wire.under(runtime.session)
+    wire.passing.clear()
 
     with ThreadPoolExecutor(10) as pool:
-        running = pool.map(keep_resolving, range(10))
         try:
-            for number in range(1, 4):
-                order.append(cloud.newer(f"v{number}", tag))
-                until(lambda: resolved and resolved[-1] == order[-1], seconds=20, what="the new image is chosen")
+            early = pool.submit(resolve, runtime, tag)
+            until(lambda: wire.held == 1, seconds=20, what="an answer that is under way")
+            v2 = cloud.newer("v2", tag)
+            late = [pool.submit(resolve, runtime, tag) for _ in range(9)]
+            (line,) = runtime.resolver._lookups._lines.values()
+            until(lambda: line.users == 10, seconds=20, what="ten resolves that wait")
         finally:
-            done.set()
-        list(running)
+            wire.passing.set()
 
-    assert stale == []
-    assert set(order) <= set(resolved)
+        assert early.result().id == v1
+        assert {each.result().id for each in late} == {v2}
+    assert wire.count("GET", "/v2/images") == 2

@@ -147,6 +147,20 @@ class Cloud:
         self._made.append((self.octavia.network, f"/v2.0/ports/{port_id}"))
         return port_id
 
+    def security_group(self) -> str:
+        """Make a security group and give its id."""
+        answer = self.octavia.network.post(
+            "/v2.0/security-groups", json={"security_group": {"name": self.named("group")}}
+        )
+        assert answer.status_code == 201, answer.text
+        group_id = str(answer.json()["security_group"]["id"])
+        self._made.append((self.octavia.network, f"/v2.0/security-groups/{group_id}"))
+        return group_id
+
+    def named(self, kind: str) -> str:
+        """Give a name that nothing else has."""
+        return f"{kind}-{uuid.uuid4().hex[:8]}"
+
     def delete_all(self) -> None:
         """Delete what this object made; what is gone already is no matter."""
         for service, path in self._made:
@@ -173,9 +187,13 @@ class Cloud:
 
 
 def until(holds: Callable[[], Any], *, seconds: float, what: str) -> Any:
-    """Give what ``holds`` answers once that is true; fail when it is not within ``seconds``."""
-    end = time.monotonic() + seconds
+    """Give what ``holds`` answers once that is true; fail when it is not within ``seconds``.
+
+    The pauses grow, since services that are asked all the time have none left for what is waited for.
+    """
+    end, pause = time.monotonic() + seconds, 0.02
     while not (answer := holds()):
         assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
     return answer

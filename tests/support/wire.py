@@ -14,13 +14,19 @@ if TYPE_CHECKING:
 
 
 class Wire(HTTPAdapter):
-    """Sends what it is given and remembers it: ``sent`` holds (method, path), ``bodies`` the bodies of POSTs."""
+    """Sends what it is given and remembers it: ``sent`` holds (method, path), ``bodies`` the bodies of POSTs.
+
+    While ``passing`` is cleared, answers that have come are kept back, in number ``held``.
+    """
 
     def __init__(self) -> None:
         super().__init__(pool_maxsize=64)
         self._lock = threading.Lock()
         self.sent: list[tuple[str, str]] = []
-        self.bodies: list[Any] = []
+        self.bodies: list[bytes] = []
+        self.passing = threading.Event()
+        self.passing.set()
+        self.held = 0
 
     @classmethod
     def under(cls, session: Session) -> Wire:
@@ -33,8 +39,12 @@ class Wire(HTTPAdapter):
         with self._lock:
             self.sent.append((request.method, urlsplit(request.url).path))
             if request.method == "POST":
-                self.bodies.append(request.body)
-        return super().send(request, *args, **kwargs)
+                self.bodies.append(request.body.encode() if isinstance(request.body, str) else request.body or b"")
+        answer = super().send(request, *args, **kwargs)
+        with self._lock:
+            self.held += not self.passing.is_set()
+        assert self.passing.wait(30), "nobody lets the answer pass"
+        return answer
 
     def count(self, method: str, end: str) -> int:
         """Count the requests by ``method`` whose path ends in ``end``."""
