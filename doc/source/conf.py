@@ -9,6 +9,7 @@ copyright = author  # noqa: A001 - Sphinx's name
 release = version = version_of("amphora-image")
 
 extensions = ["oslo_config.sphinxext", "sphinx.ext.autodoc"]
+exclude_patterns = ["figures"]  # parts that pages include
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
