@@ -80,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--warm", type=int, default=10, help="starts on existing databases (default: %(default)s)")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="a page to write")
     parsed = parser.parse_args(arguments)
+    load = os.getloadavg()[0]
     text = page(*measure(parsed.cold, parsed.warm))
+    text += f"\nBefore, the load average of the machine was {load:.1f}: what else ran there took its share.\n"
     sys.stdout.write(text)
     if parsed.output:
         parsed.output.write_text(text, encoding="utf-8")

@@ -97,7 +97,11 @@ class Access:
         }
         # What another cloud left behind would win over these, or contradict them.
         unset = "unset OS_CLOUD OS_TOKEN OS_PROJECT_ID OS_USER_ID OS_USER_DOMAIN_ID OS_PROJECT_DOMAIN_ID OS_DOMAIN_NAME OS_SYSTEM_SCOPE"
-        return "\n".join([unset, *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()), ""])
+        # A proxy knows nothing of this machine's loopback.
+        direct = 'export no_proxy="127.0.0.1${no_proxy:+,$no_proxy}" NO_PROXY="127.0.0.1${NO_PROXY:+,$NO_PROXY}"'
+        return "\n".join(
+            [unset, direct, *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()), ""]
+        )
 
     def ini(self, user: str = "octavia", image_tag: str = "amphora") -> str:
         """Render the configuration of a controller worker that boots its amphorae here with our compute driver.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ _MIB = 1024 * 1024
 _ATTEMPTS = 3
 _GRACE_SECONDS = 4.0
 _KILL_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 
 
 def environment(sandbox_id: str, service: str, extra: Mapping[str, str]) -> dict[str, str]:
@@ -159,13 +161,31 @@ def end(processes: Iterable[psutil.Process], polite: signal.Signals, grace_secon
     remaining = _with_descendants(asked)
     for process in asked:
         _send(process, polite)
-    _gone, remaining = psutil.wait_procs(remaining, timeout=grace_seconds)
-    deadline = Deadline(_KILL_SECONDS)
-    while remaining and not deadline.passed:
-        remaining = _with_descendants(remaining)
-        for process in remaining:
-            _send(process, signal.SIGKILL)
-        _gone, remaining = psutil.wait_procs(remaining, timeout=1)
+    remaining = _still_living(remaining, Deadline(grace_seconds))
+    for process in remaining:
+        _send(process, signal.SIGKILL)
+    _still_living(remaining, Deadline(_KILL_SECONDS))
+
+
+def _still_living(processes: Iterable[psutil.Process], deadline: Deadline) -> list[psutil.Process]:
+    """Wait until all have ended, and give those who have not by the deadline, with what they started meanwhile."""
+    living = [process for process in processes if _lives(process)]
+    while living and not deadline.passed:
+        time.sleep(_POLL_SECONDS)
+        living = [process for process in _with_descendants(living) if _lives(process)]
+    return living
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether a process runs; one of our children that ended is taken note of, somebody else's is as good as gone."""
+    try:
+        process.wait(timeout=0)
+    except psutil.TimeoutExpired:
+        try:
+            return bool(process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
+    return False
 
 
 def _with_descendants(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

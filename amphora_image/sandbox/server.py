@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 #: Longer than any client of ours keeps an idle connection: one that the server closes first costs a request.
 _IDLE_SECONDS = 900
-_STOP_SECONDS = 1
 _KEPT_CONNECTIONS = 200
 _BACKLOG = 512
 _DRAINED_BYTES = 256 * 1024
@@ -85,7 +83,6 @@ class _InheritedSocketServer(wsgi.Server):
             server_name=listening.getsockname()[0],
             request_queue_size=_BACKLOG,
             timeout=_IDLE_SECONDS,
-            shutdown_timeout=_STOP_SECONDS,
         )
 
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002, ARG002  # cheroot's names
@@ -106,16 +103,11 @@ def serve(descriptor: int, application: Application, threads: int, ready: int) -
     signal.signal(signal.SIGINT, _leave)
     server.prepare()
     _tell(ready)
-    try:
-        server.serve()
-    finally:
-        server.stop()
-        sys.stderr.flush()
-        os._exit(0)
+    server.serve()
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
+    os._exit(0)
 
 
 def _tell(ready: int) -> None:
