@@ -1,32 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real cloud that the functional tests share, and the means to speak to it."""
+"""The means to speak to the real cloud that the tests share; ``sandbox`` itself is in ``support/fixtures.py``."""
 
 from __future__ import annotations
-
-import os
-import pathlib
 
 import pytest
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
-
-from amphora_image.sandbox import Sandbox
-
-#: The folder of a running sandbox that the tests shall use, and leave running, instead of one of their own.
-GIVEN = "AMPHORA_IMAGE_TEST_SANDBOX"
-
-_DEADLINE_SECONDS = 300
-
-
-@pytest.fixture(scope="session")
-def sandbox(tmp_path_factory):
-    """One running sandbox for all tests, who leave in it what they found."""
-    given = os.environ.get(GIVEN)
-    box = Sandbox(pathlib.Path(given) if given else tmp_path_factory.mktemp("shared") / "sandbox")
-    box.up(deadline_seconds=_DEADLINE_SECONDS)
-    yield box
-    if not given:
-        box.down(remove=True)
 
 
 @pytest.fixture

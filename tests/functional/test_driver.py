@@ -64,7 +64,9 @@ def built(cloud):
 def amphora(driver, v1, built):
     """A server that is ACTIVE."""
     built.append(driver.build("amphora"))
-    return settled(driver, built[0]).id
+    server = settled(driver, built[0])
+    assert (server.status, server.image_id) == ("ACTIVE", v1)
+    return server.id
 
 
 def settled(driver, server_id):
@@ -172,7 +174,8 @@ def test_what_a_build_leaves_out_comes_from_the_ini(cloud, v1, tag, built):
     assert [each["name"] for each in told["security_groups"]] == [name]
 
 
-def test_a_build_with_ports_alone_is_plugged_into_no_other_network(cloud, driver, v1, built):
+@pytest.mark.usefixtures("v1")
+def test_a_build_with_ports_alone_is_plugged_into_no_other_network(cloud, driver, built):
     port = cloud.port()
 
     built.append(driver.build("amphora", port_ids=[port]))
@@ -182,7 +185,8 @@ def test_a_build_with_ports_alone_is_plugged_into_no_other_network(cloud, driver
     assert [each["port_id"] for each in plugged] == [port]
 
 
-def test_the_tag_and_owner_of_the_build_itself_count(cloud, driver, v1, tag, built):
+@pytest.mark.usefixtures("v1")
+def test_the_tag_and_owner_of_the_build_itself_count(cloud, driver, tag, built):
     foreign = cloud.newer("theirs", f"{tag}-other", by=cloud.demo)
 
     built.append(driver.build("amphora", image_tag=f"{tag}-other", image_owner=cloud.foreign))
@@ -191,7 +195,8 @@ def test_the_tag_and_owner_of_the_build_itself_count(cloud, driver, v1, tag, bui
     assert settled(driver, built[0]).image_id == foreign
 
 
-def test_a_build_after_the_first_costs_one_look_up_and_one_post(driver, v1, built, wire):
+@pytest.mark.usefixtures("v1")
+def test_a_build_after_the_first_costs_one_look_up_and_one_post(driver, built, wire):
     built.append(driver.build("amphora-1"))
     wire.clear()
 
@@ -265,7 +270,8 @@ def test_builds_in_two_server_groups_decide_each_on_its_own(cloud, driver, v1, t
 # get_amphora, status, delete
 
 
-def test_interfaces_are_asked_for_only_once_the_server_is_active(driver, v1, built, wire):
+@pytest.mark.usefixtures("v1")
+def test_interfaces_are_asked_for_only_once_the_server_is_active(driver, built, wire):
     built.append(driver.build("amphora"))
     seen = []
 
@@ -287,7 +293,8 @@ def test_a_server_that_is_not_there_is_not_asked_for_again(driver, wire):
     assert sum("/servers/" in path for _, path in wire.sent) == 1
 
 
-def test_a_server_is_down_while_it_is_built_and_up_once_it_is_active(driver, v1, built):
+@pytest.mark.usefixtures("v1")
+def test_a_server_is_down_while_it_is_built_and_up_once_it_is_active(driver, built):
     built.append(driver.build("amphora"))
 
     assert driver.status(built[0]) == "DOWN"
@@ -389,8 +396,8 @@ def ports(cloud, server_id):
 def test_a_flavor_and_a_zone_that_exist_are_valid_and_others_are_not(cloud, driver):
     assert driver.validate_flavor(cloud.access.flavor_id) is None
     assert driver.validate_availability_zone("nova") is None
-    with pytest.raises(ResourceNotFoundError, match="flavor m1.nobody"):
-        driver.validate_flavor("m1.nobody")
+    with pytest.raises(ResourceNotFoundError, match="flavor nobody"):
+        driver.validate_flavor("nobody")
     with pytest.raises(ResourceNotFoundError, match="availability zone nowhere"):
         driver.validate_availability_zone("nowhere")
 
@@ -413,7 +420,8 @@ def test_constructing_a_driver_does_no_input_or_output(cloud, tag, name, monkeyp
         assert load_driver(conf, name) is not None
 
 
-def test_ten_drivers_in_as_many_threads_share_one_session_and_one_token(conf, v1, built, wire):
+@pytest.mark.usefixtures("v1")
+def test_ten_drivers_in_as_many_threads_share_one_session_and_one_token(conf, built, wire):
     """Drivers are thread-safe and share one session a process."""
     together = threading.Barrier(10)
 

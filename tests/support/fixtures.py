@@ -5,40 +5,29 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import tempfile
 import uuid
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-#: A folder with a sandbox for the tests to use and to leave as it is; without it they make one of their own.
-SANDBOX = "AMPHORA_IMAGE_TEST_SANDBOX"
+#: The folder of a running sandbox that the tests shall use, and leave running, instead of one of their own.
+GIVEN = "AMPHORA_IMAGE_TEST_SANDBOX"
+
+_DEADLINE_SECONDS = 300
 
 
 @pytest.fixture(scope="session")
-def sandbox():
-    """A running sandbox."""
-    from support.program import AMPHORA_IMAGE  # noqa: PLC0415 - as above
-
+def sandbox(tmp_path_factory):
+    """One running sandbox for all tests, who leave in it what they found."""
     from amphora_image.sandbox import Sandbox  # noqa: PLC0415 - heavy, and unit tests do without
 
-    with tempfile.TemporaryDirectory(prefix="amphora-image-test-", ignore_cleanup_errors=True) as folder:
-        given = os.environ.get(SANDBOX)
-        root = Path(given) if given else Path(folder) / "sandbox"
-        try:
-            subprocess.run([AMPHORA_IMAGE, "sandbox", "up", "--dir", root], check=True)
-            yield Sandbox(root)
-        finally:
-            if not given:
-                Sandbox(root).down(remove=True)
-
-
-@pytest.fixture
-def tag():
-    """A tag that nothing else has."""
-    return f"amphora-{uuid.uuid4().hex[:8]}"
+    given = os.environ.get(GIVEN)
+    box = Sandbox(Path(given) if given else tmp_path_factory.mktemp("shared") / "sandbox")
+    box.up(deadline_seconds=_DEADLINE_SECONDS)
+    yield box
+    if not given:
+        box.down(remove=True)
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +42,12 @@ def users(access):
     from support.cloud import Users  # noqa: PLC0415 - as above
 
     return Users(access)
+
+
+@pytest.fixture
+def tag():
+    """A tag that nothing else has."""
+    return f"amphora-{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture
