@@ -98,12 +98,22 @@ def _from_status(service: str, action: str, error: Any) -> AmphoraImageError:
     if status in {403, 413} and "quota" in detail.lower():
         return QuotaExceededError(service, detail)
     if status == 404:
-        return ResourceNotFoundError(f"what {service} was asked for (to {action})", f"(HTTP 404 {detail})")
+        return _from_not_found(service, action, detail)
     if status == 403 and "limit" not in detail:
         return AccessDeniedError(service, action, detail)
     if status in _TRANSIENT or status >= 500:
         return ServiceUnavailableError(service, f"HTTP {status} {detail}")
     return RequestRefusedError(service, action, f"HTTP {status} {detail}")
+
+
+def _from_not_found(service: str, action: str, detail: str) -> AmphoraImageError:
+    """Choose our error for a 404, which from Keystone means the credentials or its address."""
+    if service != "Keystone":
+        return ResourceNotFoundError(f"what {service} was asked for (to {action})", f"(HTTP 404 {detail})")
+    if "token" in detail:  # "Could not recognize Fernet token"
+        return AuthenticationError(service, detail)
+    remedy = "correct auth_url in [service_auth] or in the cloud's entry in clouds.yaml"
+    return ConfigurationError(f"there is no Keystone at the address that is given for it: {detail}", remedy)
 
 
 def _culprit(service: str, text: str) -> str:
