@@ -96,8 +96,11 @@ class AmphoraImageApp(App):
         super().configure_logging()
         for handler in logging.getLogger().handlers:
             handler.setFormatter(_Formatter(handler.formatter._fmt if handler.formatter else None))  # noqa: SLF001
-        for noisy in ("keystoneauth", "novaclient", "openstack", "requests", "stevedore", "urllib3"):
+        for noisy in ("keystoneauth", "novaclient", "openstack", "requests", "urllib3"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
+        # What these warn of, a Keystone that is down and an auth_type that nobody has, the error itself tells.
+        for repeating in ("keystoneauth.identity", "stevedore"):
+            logging.getLogger(repeating).setLevel(logging.ERROR)
 
     def print_help_if_requested(self) -> None:
         """Print the options and a line for each command, without making one: that would load cliff's formatters."""
