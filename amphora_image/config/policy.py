@@ -87,10 +87,11 @@ class Policy:
         if not self.deprecated_id:
             return None
         source = "[controller_worker] amp_image_id"
-        reference = _parse(self.deprecated_id, source)
-        if not isinstance(reference, IdReference):
-            raise ConfigurationError(f"{source} is {self.deprecated_id!r}, which is no image id", "put a UUID there")
-        return Wanted(reference, source)
+        try:
+            return Wanted(IdReference(self.deprecated_id.removeprefix("glance://")), source)
+        except InvalidReferenceError as error:
+            problem = f"{source} is {self.deprecated_id!r}, which is no image id"
+            raise ConfigurationError(problem, "put a UUID there") from error
 
 
 def _parse(text: str, option: str) -> TagReference | IdReference:
