@@ -147,6 +147,16 @@ class Cloud:
         self._made.append((self.octavia.network, f"/v2.0/ports/{port_id}"))
         return port_id
 
+    def network(self, by: User) -> str:
+        """Make a network with a subnet, of a user's own, and give its id."""
+        network = by.network.post("/v2.0/networks", json={"network": {"name": self.named("network")}})
+        assert network.status_code == 201, network.text
+        network_id = str(network.json()["network"]["id"])
+        self._made.append((by.network, f"/v2.0/networks/{network_id}"))
+        subnet = {"network_id": network_id, "cidr": "192.0.2.0/24", "ip_version": 4, "enable_dhcp": False}
+        by.network.post("/v2.0/subnets", json={"subnet": subnet}).raise_for_status()
+        return network_id
+
     def security_group(self) -> str:
         """Make a security group and give its id."""
         answer = self.octavia.network.post(

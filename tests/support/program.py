@@ -41,14 +41,21 @@ class Ended:
             assert_none_of(secrets, text if isinstance(text, str) else "\n".join(text), where)
         return self
 
-    def failed(self, code: int, *parts: str) -> Ended:
-        """Fail unless it ended with ``code`` and one line that has the ``parts`` in that order, the last at its end."""
+    def failed(self, code: int, *parts: str, after: str = "") -> Ended:
+        """Fail unless it ended with ``code`` and one line that has the ``parts`` in that order.
+
+        The line ends with the remedy, after the last semicolon; that is where the last part is. ``after`` begins a
+        warning that comes before it.
+        """
         assert self.code == code, f"exit code {self.code}, not {code}: {self.stderr}"
-        assert re.fullmatch(r"[^\n]+\n", self.stderr), f"not one line: {self.stderr}"
-        assert self.stderr.startswith("amphora-image: "), self.stderr
+        *warned, error = self.stderr.splitlines()
+        assert [line.startswith(after) for line in warned] == [True] * bool(after), f"not one line: {self.stderr}"
+        assert error.startswith("amphora-image: "), self.stderr
         assert "Traceback" not in self.stderr + self.stdout
         assert not self.stdout, self.stdout
-        assert re.search(".*".join(map(re.escape, parts)) + r"\n$", self.stderr), f"{parts} not in: {self.stderr}"
+        problem, _, remedy = error.rpartition("; ")
+        assert re.search(".*".join(map(re.escape, parts[:-1])), problem), f"{parts} not in: {self.stderr}"
+        assert parts[-1] in remedy, f"{parts[-1]!r} is not the remedy in: {self.stderr}"
         return self
 
 
