@@ -174,7 +174,7 @@ class ResourceNotFoundError(AmphoraImageError):
     option: str = ""
 
     def __str__(self) -> str:
-        remedy = f"correct {self.option}" if self.option else "check the name or id"
+        remedy = f"correct {self.option}, or the argument given in its place" if self.option else "check the name or id"
         return f"{self.resource} {self.identifier} does not exist or is not visible to this user; {remedy}"
 
 

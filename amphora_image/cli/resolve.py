@@ -35,8 +35,9 @@ _SHOWN = (
 class Resolve(ShowOne):
     """Show the image that a build would boot now.
 
-    Without an argument that is what the configuration asks for. A bare word is a tag, a UUID an image id; a tag with a
-    slash or a colon is written percent-encoded: glance://tag/a%2Fb. Ends with 4 when no image may be booted.
+    Without an argument that is what the configuration asks for. A bare word is a tag, a UUID an image id. A tag that
+    looks like either, or has ://, is written percent-encoded: glance://tag/a%2Fb. Ends with 4 when no image may be
+    booted.
     """
 
     _exit_code = 0

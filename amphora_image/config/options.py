@@ -2,8 +2,8 @@
 """The options as data, by group.
 
 Groups and names that Octavia 19 also has carry its types and defaults, so that one ini serves both; their help is
-ours, since they are registered by us only where Octavia is not. Every option of ``[amphora_image]`` is mutable: a
-change is used by the next build after the host has mutated its configuration.
+ours, since they are registered by us only where Octavia is not. What decides about an image in
+``[amphora_image]`` is mutable: a change is used by the next build after the host has mutated its configuration.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ _CONTROLLER_WORKER = [
     ),
     cfg.StrOpt("amp_flavor_id", default="", help="Nova flavor id of amphorae, where a build names none."),
     cfg.StrOpt("amp_ssh_key_name", default="", help="Nova key pair put into amphorae, where a build names none."),
-    cfg.ListOpt("amp_boot_network_list", default="", help="Networks to plug into amphorae, where a build names none."),
-    cfg.ListOpt("amp_secgroup_list", default="", help="Security groups of amphorae, where a build names none."),
+    cfg.ListOpt("amp_boot_network_list", default=[], help="Networks to plug into amphorae, where a build names none."),
+    cfg.ListOpt("amp_secgroup_list", default=[], help="Security groups of amphorae, where a build names none."),
     cfg.StrOpt(
         "volume_driver",
         default=VOLUME_NOOP_DRIVER,
-        choices=[VOLUME_NOOP_DRIVER, VOLUME_CINDER_DRIVER],
-        help="volume_cinder_driver boots amphorae from a Cinder volume made of the image.",
+        choices=[(VOLUME_NOOP_DRIVER, "boot from the image"), (VOLUME_CINDER_DRIVER, "boot from a Cinder volume")],
+        help="What amphorae boot from: the image itself, or a volume made of it.",
     ),
 ]
 
@@ -136,14 +136,12 @@ AMPHORA_IMAGE_OPTIONS = [
         "request_timeout_seconds",
         default=60,
         min=1,
-        mutable=True,
         help="How long one request may wait for its answer, where [service_auth] timeout does not say.",
     ),
     cfg.IntOpt(
         "retry_deadline_seconds",
         default=60,
         min=1,
-        mutable=True,
         help="How long a read from Glance or Nova may take in all, with what is tried again after a connection fault, 429 or 5xx.",
     ),
 ]
