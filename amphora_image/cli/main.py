@@ -39,8 +39,8 @@ _DESCRIPTION = """Find, explain and boot the image that amphorae are made of.
 What is wanted, and whose images are trusted, comes from the ini (--config-file); the credentials from --os-cloud or
 OS_* variables when given, else from [service_auth] in the ini."""
 
-_EPILOG = """exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 a sandbox is not running whole;
-4 no image may be booted; 5 credentials or rights are missing; 6 a service does not answer, try again; 130 interrupted"""
+_EPILOG = """exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 4 no image may be booted;
+5 credentials or rights are missing; 6 a service does not answer, try again; 130 interrupted"""
 
 
 class _Commands(CommandManager):

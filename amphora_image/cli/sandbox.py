@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _DEADLINE_SECONDS = 180.0
 _LOG_LINES = 50
-_NOT_ALL_RUN = 3
+_NOT_ALL_RUN = 1
 _FORMATS = ("shell", "clouds", "ini")
 _USERS = ("admin", "octavia", "demo")
 
@@ -86,7 +86,7 @@ class Up(Command):
 class Status(Lister):
     """Show which services of the sandbox run, where, and with how much memory.
 
-    The exit status is 0 if all of them run, and 3 if not.
+    The exit status is 0 if all of them run, and 1 if not.
     """
 
     _epilog = _STATUS_EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
