@@ -73,15 +73,16 @@ def await_database(path: pathlib.Path, database: str, deadline: Deadline) -> Sta
         time.sleep(_POLL_SECONDS)
 
 
-def create_databases(state: State) -> None:
+def create_databases(state: State, deadline: Deadline) -> None:
     """Create the databases of all services, empty.
 
-    :raises SandboxError: the server refused, for instance for want of space.
+    :raises SandboxError: the server refused, for instance for want of space, or was not done by the deadline.
     """
     try:
         connection = connect(state, _MAINTENANCE)
         try:
             with connection.cursor() as cursor:
+                cursor.execute("SET statement_timeout = %s", (max(1, int(deadline.remaining() * 1000)),))
                 for name in DATABASES:
                     cursor.execute(f"CREATE DATABASE {name}")
         finally:

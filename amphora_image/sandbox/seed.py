@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keystoneauth1 import exceptions, session
@@ -13,9 +15,10 @@ from amphora_image.sandbox import catalogue
 from amphora_image.sandbox.logs import FAILURE_LINES, tail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from amphora_image.sandbox.layout import Layout
+    from amphora_image.sandbox.progress import Deadline
     from amphora_image.sandbox.state import State
 
 #: The projects of the users that have one by that name; everybody else is in ``service``.
@@ -30,12 +33,27 @@ _FLAVOR = {"name": "amphora", "ram": 1024, "disk": 2, "vcpus": 1}
 _NETWORK = "lb-mgmt-net"
 _SUBNET = "172.31.0.0/20"
 _TIMEOUT_SECONDS = 60.0
+_SHORTEST_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The ways into one cloud, for requests that have to be answered by the deadline."""
+
+    layout: Layout
+    state: State
+    deadline: Deadline
+
+    def of(self, user: str) -> Client:
+        """Give the requests of one user."""
+        return Client(self, user)
 
 
 class Client:
     """One user's requests to the cloud; every answer that is no success becomes an error of ours."""
 
-    def __init__(self, layout: Layout, state: State, user: str) -> None:
+    def __init__(self, clients: Clients, user: str) -> None:
+        state = clients.state
         auth = v3.Password(
             auth_url=catalogue.find("keystone").url(state.ports),
             username=user,
@@ -44,53 +62,56 @@ class Client:
             user_domain_id=_DOMAIN,
             project_domain_id=_DOMAIN,
         )
-        self._session = session.Session(auth=auth, timeout=_TIMEOUT_SECONDS)
+        self._session = session.Session(auth=auth)
         # Proxies of the caller's environment have no business between two programs on loopback.
         self._session.session.trust_env = False
-        self._layout = layout
-        self._ports = state.ports
+        self._clients = clients
 
     def call(self, service: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send one request and give the body of its answer, None if it is empty.
 
         :param path: what follows the endpoint in the catalogue, from the slash on.
-        :raises SandboxError: the service refused it or did not answer.
+        :raises SandboxError: the service refused it, or did not answer by the deadline.
         """
-        url = catalogue.find(service).url(self._ports) + path
-        try:
+        url = catalogue.find(service).url(self._clients.state.ports) + path
+        with self._guarded(service, f"{method} {path}"):
             answer = self._session.request(url, method, json=body, headers={"Accept": "application/json"})
-        except exceptions.ClientException as error:
-            raise self._refusal(service, f"{method} {path}", error) from error
         return answer.json() if answer.content else None
 
     def project_id(self) -> str:
         """Give the id of the project that this user is in.
 
-        :raises SandboxError: Keystone refused the user.
+        :raises SandboxError: Keystone refused the user, or did not answer by the deadline.
         """
-        try:
+        with self._guarded("keystone", "a request for a token"):
             return str(self._session.get_project_id())
+
+    @contextmanager
+    def _guarded(self, service: str, request: str) -> Iterator[None]:
+        # The session's own timeout, for it holds for the token too that a request may need first.
+        self._session.timeout = max(_SHORTEST_SECONDS, min(_TIMEOUT_SECONDS, self._clients.deadline.remaining()))
+        try:
+            yield
         except exceptions.ClientException as error:
-            raise self._refusal("keystone", "a request for a token", error) from error
+            log = tail(self._clients.layout.log(service), FAILURE_LINES)
+            raise SandboxError(
+                f"{service} did not accept {request}: {error}", f"see the log of {service}", log
+            ) from error
 
-    def _refusal(self, service: str, request: str, error: Exception) -> SandboxError:
-        problem = f"{service} did not accept {request}: {error}"
-        return SandboxError(problem, f"see the log of {service}", tail(self._layout.log(service), FAILURE_LINES))
 
-
-def identity(layout: Layout, state: State) -> None:
+def identity(clients: Clients) -> None:
     """Fill a new Keystone with roles, projects, users and the catalogue; the projects' ids go into the state.
 
     :raises SandboxError: Keystone refused something.
     """
-    admin = Client(layout, state, "admin")
+    admin, state = clients.of("admin"), clients.state
     roles = {role["name"]: role["id"] for role in admin.call("keystone", "GET", "/roles")["roles"]}
     for name in _ROLES:
         roles[name] = _create(admin, "role", {"name": name})
     state.ids["project.admin"] = admin.project_id()
     for name in (SERVICE_PROJECT, "demo"):
         state.ids[f"project.{name}"] = _create(admin, "project", {"name": name, "domain_id": _DOMAIN})
-    correct_catalogue(layout, state)
+    correct_catalogue(clients)
     for name in (*_SERVICE_USERS, "demo"):
         project_id = state.ids[f"project.{PROJECTS.get(name, SERVICE_PROJECT)}"]
         user_id = _create(
@@ -107,12 +128,12 @@ def identity(layout: Layout, state: State) -> None:
             admin.call("keystone", "PUT", f"/projects/{project_id}/users/{user_id}/roles/{roles[role]}")
 
 
-def correct_catalogue(layout: Layout, state: State) -> None:
+def correct_catalogue(clients: Clients) -> None:
     """Make the catalogue say where the services are now; what is right already is left alone.
 
     :raises SandboxError: Keystone refused something.
     """
-    admin = Client(layout, state, "admin")
+    admin, ports = clients.of("admin"), clients.state.ports
     services = {each["type"]: each["id"] for each in admin.call("keystone", "GET", "/services")["services"]}
     endpoints = {
         (each["service_id"], each["interface"]): each
@@ -122,7 +143,7 @@ def correct_catalogue(layout: Layout, state: State) -> None:
         service_id = services.get(service.service_type) or _create(
             admin, "service", {"name": service.name, "type": service.service_type}
         )
-        url = service.url(state.ports)
+        url = service.url(ports)
         for interface in _INTERFACES:
             known = endpoints.get((service_id, interface))
             if known is None:
@@ -132,15 +153,14 @@ def correct_catalogue(layout: Layout, state: State) -> None:
                 admin.call("keystone", "PATCH", f"/endpoints/{known['id']}", {"endpoint": {"url": url}})
 
 
-def resources(layout: Layout, state: State) -> None:
+def resources(clients: Clients) -> None:
     """Make what every load balancer's server needs: a flavor and a network; their ids go into the state.
 
     :raises SandboxError: Nova or Neutron refused something.
     """
-    state.ids["flavor"] = Client(layout, state, "admin").call("nova", "POST", "/flavors", {"flavor": _FLAVOR})[
-        "flavor"
-    ]["id"]
-    octavia = Client(layout, state, "octavia")
+    state, octavia = clients.state, clients.of("octavia")
+    flavor = clients.of("admin").call("nova", "POST", "/flavors", {"flavor": _FLAVOR})
+    state.ids["flavor"] = flavor["flavor"]["id"]
     network = {"name": _NETWORK}
     state.ids["network"] = octavia.call("neutron", "POST", "/v2.0/networks", {"network": network})["network"]["id"]
     subnet = {

@@ -53,6 +53,7 @@ class Start:
         self._chance = random.Random()  # noqa: S311  # ports are no secret
         self._server = postgres.Server.placed(state, layout.root)
         self._fresh = not (state.prepared and self._server.is_made())
+        self._clients = seed.Clients(layout, state, deadline)
         self._waiting: dict[int, str] = {}
 
     def run(self) -> None:
@@ -68,10 +69,10 @@ class Start:
             for service in self._became_ready():
                 self._report(progress(service, self._state, self._deadline))
                 if service == "keystone":
-                    (seed.identity if self._fresh else seed.correct_catalogue)(self._layout, self._state)
+                    (seed.identity if self._fresh else seed.correct_catalogue)(self._clients)
             if self._fresh:
-                seed.resources(self._layout, self._state)
-            warm.warm_up(self._layout, self._state)
+                seed.resources(self._clients)
+            warm.warm_up(self._clients)
             self._state.prepared = self._state.started = True
             self._state.save(self._layout.state)
         except BaseException:
@@ -139,7 +140,7 @@ class Start:
     def _start_postgres(self) -> None:
         environ = processes.environment(self._state.sandbox_id, catalogue.POSTGRES, {"HOME": str(self._server.home)})
         if self._fresh:
-            self._server.make(self._state.passwords["database"], environ)
+            self._server.make(self._state.passwords["database"], environ, self._deadline)
         for _attempt in range(_PORT_ATTEMPTS):
             self._server.configure(self._state.ports[catalogue.POSTGRES])
             started = processes.start(
@@ -157,7 +158,7 @@ class Start:
         else:
             raise self._failure(catalogue.POSTGRES, "ended at once, several times")
         if self._fresh:
-            database.create_databases(self._state)
+            database.create_databases(self._state, self._deadline)
         self._report(progress(catalogue.POSTGRES, self._state, self._deadline))
 
     def _postgres_answers(self, started: subprocess.Popen[bytes]) -> bool:

@@ -6,16 +6,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from amphora_image.sandbox.seed import Client
-
 if TYPE_CHECKING:
-    from amphora_image.sandbox.layout import Layout
-    from amphora_image.sandbox.state import State
+    from amphora_image.sandbox.seed import Clients
 
 _AT_ONCE = 8
 
 
-def warm_up(layout: Layout, state: State) -> None:
+def warm_up(clients: Clients) -> None:
     """Ask each service once what a boot asks it, and Neutron many times at once.
 
     Right after its start Neutron answers some of many concurrent requests as if the network did not exist, and Nova
@@ -23,7 +20,7 @@ def warm_up(layout: Layout, state: State) -> None:
 
     :raises SandboxError: a service refused a request.
     """
-    nova, octavia = Client(layout, state, "nova"), Client(layout, state, "octavia")
+    nova, octavia, state = clients.of("nova"), clients.of("octavia"), clients.state
     network_id = state.ids["network"]
     port = octavia.call("neutron", "POST", "/v2.0/ports", {"port": {"name": "warm-up", "network_id": network_id}})[
         "port"
