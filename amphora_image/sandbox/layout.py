@@ -56,9 +56,14 @@ class Layout:
         """Keystone's own file, which its management commands read too."""
         return self.config / "keystone" / "keystone.conf"
 
+    @property
+    def logs(self) -> pathlib.Path:
+        """The folder of the services' logs."""
+        return self.root / "log"
+
     def log(self, service: str) -> pathlib.Path:
-        """Give the file that holds all that a service wrote to its standard streams."""
-        return self.root / "log" / f"{service}.log"
+        """Give the file that holds all that a service wrote to its standard streams since the last start."""
+        return self.logs / f"{service}.log"
 
     @property
     def data(self) -> tuple[pathlib.Path, ...]:
@@ -85,5 +90,5 @@ class Layout:
                 f"{self.root} is no sandbox's folder, it holds {strangers[0]!r}", "choose an empty or a new folder"
             )
         self.root.chmod(0o700)
-        for folder in (self.config, self.root / "log"):
+        for folder in (self.config, self.logs):
             folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of a service's log."""
+"""The services' logs: one for each start, and the one before it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 FAILURE_LINES = 25
 
 _TAIL_BYTES = 256 * 1024
+
+
+def begin_anew(folder: pathlib.Path) -> None:
+    """Put the log of the last start aside as ``NAME.log.1``, so that a log tells of the present run only.
+
+    :raises OSError: a file cannot be renamed.
+    """
+    for path in folder.glob("*.log"):
+        path.replace(path.with_name(f"{path.name}.1"))
 
 
 def tail(path: pathlib.Path, lines: int) -> list[str]:

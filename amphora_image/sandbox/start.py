@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox import catalogue, configs, database, ports, postgres, processes, seed, warm
-from amphora_image.sandbox.logs import FAILURE_LINES, tail
+from amphora_image.sandbox.logs import FAILURE_LINES, begin_anew, tail
 from amphora_image.sandbox.progress import Deadline, Progress, Report
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Start:
     def _begin(self) -> None:
         """Note what is about to be made, before it is; incomplete databases are wiped with all that belongs to them."""
         state = self._state
+        begin_anew(self._layout.logs)
         state.started = False
         state.postgres_home = str(self._server.home)
         if self._fresh:

@@ -10,7 +10,7 @@ import pytest
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox.layout import Layout, default_root
-from amphora_image.sandbox.logs import tail
+from amphora_image.sandbox.logs import begin_anew, tail
 
 
 def test_the_folder_follows_xdg():
@@ -41,6 +41,13 @@ def test_the_end_of_a_log_is_read_and_a_missing_one_is_empty(tmp_path):
     assert tail(tmp_path / "a.log", 2) == ["two", "three"]
     assert tail(tmp_path / "a.log", 0) == []
     assert tail(tmp_path / "b.log", 2) == []
+
+
+def test_one_former_log_is_kept_beside_the_present_one(tmp_path):
+    for run in ("first", "second"):
+        (tmp_path / "a.log").write_text(run)
+        begin_anew(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.log.1": "second"}
 
 
 def test_importing_the_package_loads_no_service_and_no_client():
