@@ -7,6 +7,7 @@ Microversion 2.15, as Octavia: later ones drop the injected files (2.57), a serv
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from novaclient import client
@@ -37,7 +38,7 @@ MICROVERSION = "2.15"
 
 def connect(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Any:
     """Make novaclient's client for the endpoint that ``[nova]`` names; nothing is sent."""
-    return client.Client(
+    made = client.Client(
         MICROVERSION,
         session=service_session(session, group),
         service_name=group.service_name or None,
@@ -45,6 +46,14 @@ def connect(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Any:
         region_name=group.region_name or None,
         endpoint_type=group.endpoint_type,
     )
+    for manager in (made.servers, made.server_groups, made.flavors, made.availability_zones):
+        manager.completion_cache = _no_completion_cache
+    return made
+
+
+def _no_completion_cache(*_: Any, **__: Any) -> contextlib.AbstractContextManager[None]:
+    """Stand in for novaclient's file in HOME for a shell's completion, whose failure would lose a server just made."""
+    return contextlib.nullcontext()
 
 
 class NovaServers:

@@ -127,7 +127,7 @@ def test_what_is_no_reference_ends_with_2(of_ini, reference, parts):
 # boot, server
 
 
-def test_a_server_is_booted_shown_and_deleted(cloud, tag, of_ini):
+def test_a_server_is_booted_shown_and_deleted(cloud, tag, of_ini, tmp_path):
     image_id = cloud.upload("v1", tag)
 
     ended = of_ini("boot", "amphora-1", "--wait", "-f", "json")
@@ -154,6 +154,7 @@ def test_a_server_is_booted_shown_and_deleted(cloud, tag, of_ini):
     again = of_ini("server", "delete", booted["id"])
     assert (again.code, again.stderr) == (0, f"server {booted['id']} was not there\n")
     of_ini("server", "show", booted["id"]).failed(1, booted["id"], "check the name or id")
+    assert not (tmp_path / ".novaclient").exists(), "novaclient wrote its completion cache"
 
 
 def test_boot_takes_all_that_the_ini_would_say(cloud, tag, command):
