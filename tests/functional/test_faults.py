@@ -285,10 +285,10 @@ def test_a_name_that_nova_does_not_know(cloud, fault, refused, tag, options, opt
     fault(("--config-file", ini, "boot", "amphora", *options), 1, resource, f"correct [{group}] {option}")
 
     ini = cloud.ini(controller_worker__amp_image_tag=tag, **{f"{group}__{option}": options[1]})
-    raised = refused(ResourceNotFoundError, driver_of(ini).build)
+    name = cloud.named("amphora")
+    raised = refused(ResourceNotFoundError, driver_of(ini).build, name)
     assert str(raised).endswith(f"correct [{group}] {option}")
-    servers = cloud.octavia.compute.get("/servers", params={"name": "amphora_name"}).json()["servers"]
-    assert servers == []
+    assert cloud.octavia.compute.get("/servers", params={"name": name}).json()["servers"] == []
 
 
 def test_a_quota_that_is_used_up(cloud, fault, refused, tag):
