@@ -82,7 +82,7 @@ class Resolver:
         """
         rules = self._rules(wanted, policy, owner)
         if isinstance(wanted.reference, TagReference):
-            return choose(self._images.everything(wanted.reference.tag), rules)
+            return self._judge_all(wanted.reference, rules)
         return self._look_up(wanted, rules)
 
     def _decide(self, wanted: Wanted, policy: Policy, owner: str | None) -> Image:
@@ -90,7 +90,7 @@ class Resolver:
         rules = self._rules(wanted, policy, owner)
         choice = self._look_up(wanted, rules)
         if choice.winner is None and isinstance(wanted.reference, TagReference):
-            choice = choose(self._images.everything(wanted.reference.tag), rules)
+            choice = self._judge_all(wanted.reference, rules)
         if choice.winner is not None:
             return Image.of(choice.winner, str(wanted))
         refusal = NoImageError(str(wanted), rules.owner or "any", tuple(map(str, choice.verdicts)))
@@ -101,8 +101,12 @@ class Resolver:
         if spare.winner is None:
             verdicts = map(str, spare.verdicts) if spare.verdicts else [f"{fallback}: it does not exist"]
             raise NoImageError(refusal.wanted, refusal.owner, (*refusal.rejected, *verdicts))
-        LOG.warning("%s. Falling back to the deprecated %s.", refusal, fallback)
+        LOG.warning("Falling back to the deprecated %s: %s", fallback, refusal)
         return Image.of(spare.winner, f"{fallback.source}, as fallback for {wanted}")
+
+    def _judge_all(self, reference: TagReference, rules: Rules) -> Choice:
+        """Judge all that has the tag, or join others who are about to: under load many builds fail for one reason."""
+        return self._lookups(("all", reference, rules), lambda: choose(self._images.everything(reference.tag), rules))
 
     def _look_up(self, wanted: Wanted, rules: Rules) -> Choice:
         """Ask Glance, or join a look-up of the same that was not sent yet."""
