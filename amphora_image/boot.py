@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 import tenacity
 from oslo_log import log as logging
 
-from amphora_image.errors import AmbiguousBuildError, AmphoraImageError, ResourceNotFoundError, ServerFailedError
+from amphora_image.adopt import Lost, is_unique, look_for
+from amphora_image.clients.translate import retried
+from amphora_image.errors import (
+    AmbiguousBuildError,
+    AmphoraImageError,
+    ResourceNotFoundError,
+    ServerFailedError,
+    ServiceUnavailableError,
+)
 from amphora_image.models import Image, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from random import Random
 
     from amphora_image.clients.cinder import VolumeStore
+    from amphora_image.models import FoundServer
 
 LOG = logging.getLogger(__name__)
 
@@ -29,6 +38,9 @@ class ServerStore(Protocol):
 
     def create(self, name: str, **arguments: Any) -> str:
         """Make a server and give its id; ``arguments`` are those of novaclient's ``servers.create``."""
+
+    def find(self, name: str) -> Sequence[FoundServer]:
+        """List our project's servers with exactly that name, and how long ago each was made, by Nova's own clock."""
 
     def get(self, server_id: str, management_networks: Collection[str] = ()) -> Server:
         """Give a server.
@@ -48,7 +60,7 @@ class BootRequest:
     name: str
     flavor_id: str | None = None
     key_name: str | None = None
-    security_groups: tuple[str, ...] = ()
+    security_groups: Sequence[str] | None = None
     network_ids: tuple[str, ...] = ()
     port_ids: tuple[str, ...] = ()
     files: Mapping[str, Any] | None = None
@@ -58,21 +70,38 @@ class BootRequest:
     volume_zone: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long, in seconds, a request that was not accepted is sent again, and a lost server is looked for."""
+
+    retry_seconds: float = 60
+    ambiguous_build_seconds: float = 30
+
+
 class Booter:
     """Boot images. Thread-safe.
 
     ``volumes`` is given where servers boot from a volume; None boots from the image.
     """
 
-    def __init__(self, servers: ServerStore, volumes: VolumeStore | None = None) -> None:
+    def __init__(
+        self,
+        servers: ServerStore,
+        volumes: VolumeStore | None = None,
+        *,
+        deadlines: Deadlines | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._servers = servers
         self._volumes = volumes
+        self._deadlines = deadlines or Deadlines()
+        self._sleep = sleep
 
     def boot(self, image: Image, request: BootRequest) -> Server:
-        """Ask Nova once for a server from ``image``; it is being built when this returns.
+        """Ask Nova for one server from ``image``; it is being built when this returns.
 
-        What was made for a server that does not come to be is undone; after a lost answer nothing is, since the server
-        may use it.
+        What was made for a server that does not come to be is undone. After a lost answer the server is looked for and
+        adopted when it is surely ours; otherwise nothing is touched.
 
         :raises ResourceNotFoundError: a flavor, network, port, key pair, group or zone is unknown.
         :raises QuotaExceededError: the project has no room left.
@@ -87,7 +116,7 @@ class Booter:
             # device name = vda; source volume, its own size; deleted together with the server
             source = {"image": None, "block_device_mapping": {"vda": f"{volume_id}:::true"}}
         try:
-            server_id = self._servers.create(request.name, **source, **_arguments(request))
+            server_id = self._create(request, source)
         except AmbiguousBuildError:
             raise
         except BaseException:
@@ -102,6 +131,35 @@ class Booter:
             zone=request.zone,
             volume_id=volume_id,
         )
+
+    def _create(self, request: BootRequest, source: dict[str, Any]) -> str:
+        """Send the POST; what became of one whose answer was lost is found out before anything else is done."""
+        lost = Lost(name=request.name, image_id=source["image"], flavor_id=request.flavor_id, began=time.monotonic())
+
+        def once() -> str:
+            try:
+                return self._servers.create(request.name, **source, **_arguments(request))
+            except AmbiguousBuildError as error:
+                return self._find_out(lost, error, self._deadlines.ambiguous_build_seconds)
+            except ServiceUnavailableError as error:
+                # Not accepted, as far as it can be told; a proxy may say 503 of what got through, so look once.
+                return self._find_out(lost, error, 0)
+
+        if not is_unique(request.name):
+            return once()
+        return retried(
+            once, deadline_seconds=self._deadlines.retry_seconds, only=ServiceUnavailableError, sleep=self._sleep
+        )
+
+    def _find_out(self, lost: Lost, error: AmphoraImageError, deadline_seconds: float) -> str:
+        """Give the id of the server that a lost request made after all, or raise ``error`` again."""
+        server_id = look_for(self._servers, lost, deadline_seconds=deadline_seconds, sleep=self._sleep)
+        if server_id is None:
+            raise error
+        LOG.warning(
+            "Server %s is adopted for %s: it was made, but the answer was lost: %s", server_id, lost.name, error
+        )
+        return server_id
 
     def _drop(self, volume_id: str | None) -> None:
         """Delete the volume of a server that did not come to be, without hiding why it did not."""
@@ -167,7 +225,7 @@ def _arguments(request: BootRequest) -> dict[str, Any]:
     return {
         "flavor": request.flavor_id,
         "key_name": request.key_name,
-        "security_groups": list(request.security_groups) or None,
+        "security_groups": request.security_groups,
         "nics": nics,
         "files": request.files,
         "userdata": request.user_data,

@@ -71,6 +71,14 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundServer:
+    """A server that was found by its name, and its age by Nova's own clock, so that clocks need not agree."""
+
+    server: Server
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerGroup:
     """A Nova server group: who is in it is kept apart, or together, by the scheduler."""
 

@@ -96,7 +96,9 @@ class GlanceImages:
 
         def once() -> T:
             with translated("Glance", action):
-                return decode(self._adapter.get(path, headers={"Accept": "application/json"}).json())
+                # A third of the deadline, so that a request that hangs can be sent again within it.
+                timeout = self._deadline_seconds / 3
+                return decode(self._adapter.get(path, headers={"Accept": "application/json"}, timeout=timeout).json())
 
         return retried(once, deadline_seconds=self._deadline_seconds)
 

@@ -67,8 +67,14 @@ def translated(service: str, action: str) -> Iterator[None]:
         raise ServiceUnavailableError(service, "its answer is not in the format of the API") from error
 
 
-def retried(call: Callable[[], T], *, deadline_seconds: float, sleep: Callable[[float], None] = time.sleep) -> T:
-    """Call a read until it is answered: again after a :class:`RetryableError`, within the deadline.
+def retried(
+    call: Callable[[], T],
+    *,
+    deadline_seconds: float,
+    only: type[RetryableError] = RetryableError,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Call again what fails with a :class:`RetryableError`, or ``only`` with one of its kinds, within the deadline.
 
     The pause is what Retry-After asks for, else a random one that grows from a quarter of a second to eight.
 
@@ -81,7 +87,7 @@ def retried(call: Callable[[], T], *, deadline_seconds: float, sleep: Callable[[
         return max(_retry_after(error), backoff(state))
 
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(RetryableError),
+        retry=tenacity.retry_if_exception_type(only),
         stop=tenacity.stop_before_delay(deadline_seconds),
         wait=pause,
         sleep=sleep,

@@ -139,6 +139,13 @@ AMPHORA_IMAGE_OPTIONS = [
         help="How long one request may wait for its answer, where [service_auth] timeout does not say.",
     ),
     cfg.IntOpt(
+        "ambiguous_build_deadline_seconds",
+        default=30,
+        min=0,
+        help="How long to look for a server whose build was asked for and whose answer was lost, before the build "
+        "fails with an error that names it.",
+    ),
+    cfg.IntOpt(
         "retry_deadline_seconds",
         default=60,
         min=1,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
-from amphora_image.boot import Booter, random_name
+from amphora_image.boot import Booter, Deadlines, random_name
 from amphora_image.clients.cinder import CinderVolumes
 from amphora_image.clients.glance import GlanceImages
 from amphora_image.clients.nova import NovaServers, connect
@@ -23,7 +23,7 @@ from amphora_image.config.options import (
     VOLUME_CINDER_DRIVER,
 )
 from amphora_image.config.policy import Policy
-from amphora_image.errors import AmphoraImageError, ConfigurationError
+from amphora_image.errors import ConfigurationError, ResourceNotFoundError
 from amphora_image.resolve import Resolver
 
 if TYPE_CHECKING:
@@ -52,30 +52,45 @@ class Runtime:
         self.session = load_session(conf) if session is None else session
         seconds = float(conf[AMPHORA_IMAGE].retry_deadline_seconds)
         images = GlanceImages(adapter(self.session, conf[GLANCE], "image"), deadline_seconds=seconds)
-        self.servers = NovaServers(connect(self.session, conf[NOVA]), deadline_seconds=seconds)
+        self.nova = connect(self.session, conf[NOVA])
+        self.servers = NovaServers(self.nova, deadline_seconds=seconds)
         self.volumes: CinderVolumes | None = None
         if conf[CONTROLLER_WORKER].volume_driver == VOLUME_CINDER_DRIVER:
             block_storage = adapter(self.session, conf[CINDER], "block-storage")
             self.volumes = CinderVolumes(block_storage, conf[CINDER], deadline_seconds=seconds)
         self.resolver = Resolver(images, lambda: project_id(self.session, deadline_seconds=seconds))
-        self.booter = Booter(self.servers, self.volumes)
+        self.deadlines = Deadlines(seconds, float(conf[AMPHORA_IMAGE].ambiguous_build_deadline_seconds))
+        self.booter = Booter(self.servers, self.volumes, deadlines=self.deadlines)
 
     @property
     def policy(self) -> Policy:
         """The policy as the configuration says it now."""
         return Policy.of(self.conf)
 
-    def build(self, wanted: Wanted, request: BootRequest, *, owner: str | None = None) -> tuple[Image, Server]:
+    def build(
+        self, wanted: Wanted, request: BootRequest, *, owner: str | None = None, booter: Booter | None = None
+    ) -> tuple[Image, Server]:
         """Resolve once, boot once, and log both in one line; ``owner`` is the build's own argument.
+
+        ``booter`` boots in place of our own: a host's, over its own clients.
 
         :raises AmphoraImageError: no server was left behind, but for :class:`AmbiguousBuildError`, which names it.
         """
-        group = request.server_group_id
-        image = self.resolver.resolve(wanted, self.policy, owner=owner, server_group_id=group)
+        booter = booter or self.booter
+        image = self._resolve(wanted, request, owner)
         try:
-            server = self.booter.boot(image, request)
-        except AmphoraImageError:
-            self.resolver.forget_pair(wanted, group)
+            try:
+                server = booter.boot(image, request)
+            except ResourceNotFoundError as error:
+                if error.resource != "image":
+                    raise
+                # Deleted between look-up and boot: one new look-up, then the next image or the same error.
+                self.resolver.forget_pair(wanted, request.server_group_id)
+                image = self._resolve(wanted, request, owner)
+                LOG.warning("%s; now %s", error, image.id)
+                server = booter.boot(image, request)
+        except Exception:
+            self.resolver.forget_pair(wanted, request.server_group_id)
             raise
         LOG.info(
             "Amphora %s is server %s, from image %s (%s) of project %s, %s %s, chosen by %s",
@@ -83,6 +98,9 @@ class Runtime:
             image.chosen_by,
         )
         return image, server
+
+    def _resolve(self, wanted: Wanted, request: BootRequest, owner: str | None) -> Image:
+        return self.resolver.resolve(wanted, self.policy, owner=owner, server_group_id=request.server_group_id)
 
     def server(self, server_id: str, management_network_id: str | None = None) -> Server:
         """Give a server with the image it was booted from, found through its volume where it boots from one.
@@ -111,7 +129,7 @@ class Runtime:
             name=random_name(length) if length else request.name,
             flavor_id=flavor_id,
             key_name=request.key_name or worker.amp_ssh_key_name or None,
-            security_groups=request.security_groups or tuple(worker.amp_secgroup_list),
+            security_groups=request.security_groups or tuple(worker.amp_secgroup_list) or None,
             network_ids=networks,
             zone=request.zone or nova.availability_zone,
         )

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import random
+from dataclasses import replace
 
 import pytest
 from fakes.cinder import FakeVolumes
 from fakes.nova import FakeServers
 
-from amphora_image.boot import Booter, BootRequest, random_name, wait_until_active, wait_until_gone
+from amphora_image.adopt import is_unique
+from amphora_image.boot import Booter, BootRequest, Deadlines, random_name, wait_until_active, wait_until_gone
 from amphora_image.errors import (
     AmbiguousBuildError,
     QuotaExceededError,
@@ -13,7 +15,7 @@ from amphora_image.errors import (
     ServiceUnavailableError,
     VolumeFailedError,
 )
-from amphora_image.models import Image
+from amphora_image.models import Image, Server
 
 IMAGE = Image(id="image", chosen_by="test")
 REQUEST = BootRequest(
@@ -41,7 +43,7 @@ def test_nova_is_asked_for_just_what_octavias_own_driver_asks_for():
             "block_device_mapping": {},
             "flavor": "flavor",
             "key_name": "key",
-            "security_groups": ["sg"],
+            "security_groups": ("sg",),
             "nics": [{"net-id": "net"}, {"port-id": "port"}],
             "files": {"/etc/x": "y"},
             "userdata": "data",
@@ -135,3 +137,80 @@ def test_random_names_have_the_asked_length_and_begin_with_a_letter():
     assert name[1:].isalnum()
     assert random_name(10) != random_name(10)
     assert random_name(1) == "a"
+
+
+UNIQUE = replace(REQUEST, name="amphora-6b3c0f7e-1234-4abc-8def-0123456789ab")
+LOST = AmbiguousBuildError("x", "reset")
+BUSY = ServiceUnavailableError("Nova", "HTTP 503")
+
+
+def booter(servers, volumes=None, **deadlines):
+    return Booter(servers, volumes, deadlines=Deadlines(**deadlines), sleep=lambda _: None)
+
+
+@pytest.mark.parametrize("fault", [LOST, BUSY])
+def test_a_server_that_was_made_though_the_answer_was_lost_is_adopted(caplog, fault):
+    servers = FakeServers()
+    servers.faults, servers.accepts_before_fault = [fault], True
+    server = booter(servers).boot(IMAGE, UNIQUE)
+    assert [server.id] == list(servers.servers)
+    assert len(servers.created) == 1
+    assert "is adopted" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "other", [{"image_id": "other"}, {"flavor_id": "other"}, {"name": "amphora-6b3c0f7e-1234-4abc-8def-0123456789ac"}]
+)
+def test_a_server_that_is_not_surely_ours_is_left_alone(other):
+    servers = FakeServers()
+    servers.faults = [LOST]
+    kept = Server(
+        **{"id": "s1", "name": UNIQUE.name, "status": "BUILD", "image_id": "image", "flavor_id": "flavor", **other}
+    )
+    servers.servers["s1"] = kept
+    with pytest.raises(AmbiguousBuildError):
+        booter(servers, ambiguous_build_seconds=0.05).boot(IMAGE, UNIQUE)
+    assert servers.servers == {"s1": kept}
+
+
+def test_a_server_that_is_older_than_the_request_is_left_alone():
+    servers = FakeServers()
+    servers.faults, servers.accepts_before_fault, servers.age_seconds = [LOST], True, 60.0
+    with pytest.raises(AmbiguousBuildError):
+        booter(servers, ambiguous_build_seconds=0.05).boot(IMAGE, UNIQUE)
+
+
+def test_by_a_name_that_others_may_have_nothing_is_looked_for_and_nothing_sent_again():
+    servers = FakeServers()
+    servers.faults = [LOST, BUSY]
+    for expected in (AmbiguousBuildError, ServiceUnavailableError):
+        with pytest.raises(expected):
+            booter(servers).boot(IMAGE, REQUEST)
+    assert not servers.found
+    assert len(servers.created) == 2
+
+
+def test_a_request_that_was_not_accepted_is_sent_again_until_the_deadline():
+    servers = FakeServers()
+    servers.faults = [BUSY, BUSY]
+    server = booter(servers).boot(IMAGE, UNIQUE)
+    assert len(servers.created) == 3
+    assert list(servers.servers) == [server.id]
+    servers = FakeServers()
+    servers.faults = [BUSY] * 100
+    with pytest.raises(ServiceUnavailableError):
+        booter(servers, retry_seconds=0).boot(IMAGE, UNIQUE)
+
+
+@pytest.mark.parametrize(
+    ("name", "unique"),
+    [
+        ("amphora-6b3c0f7e-1234-4abc-8def-0123456789ab", True),
+        (random_name(9), True),
+        (random_name(8), False),
+        ("amphora-1", False),
+        ("", False),
+    ],
+)
+def test_a_name_is_unique_by_a_uuid_or_eight_random_characters(name, unique):
+    assert is_unique(name) is unique
