@@ -14,14 +14,20 @@ from amphora_image.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["check_values", "list_opts", "load", "register_opts"]
+__all__ = ["check_values", "list_opts", "load", "register_opts", "register_own_opts"]
+
+
+def register_own_opts(conf: cfg.ConfigOpts) -> None:
+    """Register on ``conf`` only what Octavia lacks: beside Octavia's own options, of which none may be repeated."""
+    for group, members in OWN_OPTIONS.items():
+        conf.register_opts(members, group=group)
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register every option on ``conf``; harmless when repeated."""
-    for options in (SHARED_OPTIONS, OWN_OPTIONS):
-        for group, members in options.items():
-            conf.register_opts(members, group=group)
+    for group, members in SHARED_OPTIONS.items():
+        conf.register_opts(members, group=group)
+    register_own_opts(conf)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
