@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-TARGETS := demo test unit check bench docs package
+TARGETS := demo test unit check downstream bench docs package
 
 .DEFAULT_GOAL := help
 .PHONY: help clean $(TARGETS)
@@ -14,6 +14,7 @@ help:
 	@echo 'make test      all tests, on real services, with coverage'
 	@echo 'make unit      the unit tests alone'
 	@echo 'make check     linters, formatter, types, floors, release notes, the sample'
+	@echo 'make downstream  tests of Octavia itself, unmodified, with our driver in place'
 	@echo 'make docs      the documentation, into doc/build/html'
 	@echo 'make package   wheel and sdist, into dist; each is installed and tried (needs the package index)'
 	@echo 'make bench     the benchmarks'

@@ -78,6 +78,12 @@ def check(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def downstream(session: nox.Session) -> None:
+    """Run Octavia's own tests, unmodified, with our driver in the place of Octavia's."""
+    _run(session, "python", "tests/downstream/run.py")
+
+
+@nox.session(python=False)
 def sample(session: nox.Session) -> None:
     """Write ``etc/amphora_image.conf.sample`` anew from the options."""
     _run(session, "oslo-config-generator", "--config-file", "etc/oslo-config-generator.conf")
