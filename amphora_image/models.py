@@ -14,7 +14,8 @@ class Candidate:
     """An image as Glance lists it; whether it may be booted is not decided yet.
 
     ``size`` is in bytes, ``min_disk`` in GiB, ``min_ram`` in MiB (Glance's image schema, API v2). ``hash_algo`` and
-    ``hash_value`` are Glance's ``os_hash_algo`` and ``os_hash_value``. What Glance left out is None or empty.
+    ``hash_value`` are Glance's ``os_hash_algo`` and ``os_hash_value``; ``virtual_size`` is that of the disk inside, in
+    bytes, and ``architecture`` the property ``hw_architecture``. What Glance left out is None or empty.
     """
 
     id: str
@@ -30,6 +31,8 @@ class Candidate:
     disk_format: str | None = None
     min_disk: int = 0
     min_ram: int = 0
+    virtual_size: int | None = None
+    architecture: str | None = None
     tags: tuple[str, ...] = ()
 
     @property
@@ -49,6 +52,20 @@ class Image(Candidate):
         """Promote ``candidate`` to the image that was chosen by ``chosen_by``."""
         values = {field.name: getattr(candidate, field.name) for field in fields(Candidate)}
         return cls(**values, chosen_by=chosen_by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flavor:
+    """What a server is given: ``ram`` in MiB, ``disk`` in GiB (0: as large as the image).
+
+    ``architecture`` is what the flavor's extra specs ask of the host, None where they ask nothing or were not read.
+    """
+
+    id: str
+    name: str = ""
+    ram: int = 0
+    disk: int = 0
+    architecture: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,5 +129,7 @@ def candidate_of(record: dict[str, Any]) -> Candidate:
         disk_format=record.get("disk_format"),
         min_disk=record.get("min_disk") or 0,
         min_ram=record.get("min_ram") or 0,
+        virtual_size=record.get("virtual_size"),
+        architecture=record.get("hw_architecture"),
         tags=tuple(sorted(record.get("tags") or ())),
     )
