@@ -11,6 +11,8 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from amphora_image.trail import note_shared
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -44,6 +46,8 @@ class SharedLookups(Generic[T]):
         try:
             if leads:
                 self._send(line, batch, send)
+            else:
+                note_shared()
             return batch.result()
         finally:
             with self._lock:

@@ -173,7 +173,7 @@ class Chosen(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what the line says of one server."""
-        _, server_id, image_id, image_name, *_, chosen_by = record.args or ()
+        _, server_id, image_id, image_name, *_, chosen_by, _ = record.args or ()
         self.images[str(server_id)] = f"{image_id} ({image_name})"
         self.by[str(server_id)] = str(chosen_by)
 

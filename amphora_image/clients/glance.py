@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from amphora_image.clients.translate import retried, translated
 from amphora_image.errors import ConfigurationError, ResourceNotFoundError
 from amphora_image.models import Candidate
+from amphora_image.trail import note_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +99,9 @@ class GlanceImages:
             with translated("Glance", action):
                 # A third of the deadline, so that a request that hangs can be sent again within it.
                 timeout = self._deadline_seconds / 3
-                return decode(self._adapter.get(path, headers={"Accept": "application/json"}, timeout=timeout).json())
+                answer = self._adapter.get(path, headers={"Accept": "application/json"}, timeout=timeout)
+                note_request(answer.headers.get("x-openstack-request-id"))
+                return decode(answer.json())
 
         return retried(once, deadline_seconds=self._deadline_seconds)
 

@@ -28,6 +28,7 @@ from amphora_image.errors import (
     ServiceUnavailableError,
 )
 from amphora_image.models import FoundServer, Interface, Server, ServerGroup
+from amphora_image.trail import note_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -81,7 +82,10 @@ class NovaServers:
         """
         try:
             with translated("Nova", "create a server"):
-                return str(self._client.servers.create(name=name, **arguments).id)
+                made = self._client.servers.create(name=name, **arguments)
+                for request_id in getattr(made, "request_ids", None) or ():
+                    note_request(str(request_id))
+                return str(made.id)
         except RequestRefusedError as error:
             raise build_refusal(error, arguments) from error
         except ServiceUnavailableError as error:

@@ -24,6 +24,7 @@ from amphora_image.errors import (
     RetryableError,
     ServiceUnavailableError,
 )
+from amphora_image.trail import note_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +92,7 @@ def retried(
         stop=tenacity.stop_before_delay(deadline_seconds),
         wait=pause,
         sleep=sleep,
+        before_sleep=lambda _: note_retry(),
         reraise=True,
     )(call)
 

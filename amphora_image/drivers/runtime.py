@@ -25,6 +25,7 @@ from amphora_image.config.options import (
 from amphora_image.config.policy import Policy
 from amphora_image.errors import ConfigurationError, ResourceNotFoundError
 from amphora_image.resolve import Resolver
+from amphora_image.trail import recorded
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
@@ -76,11 +77,20 @@ class Runtime:
 
         :raises AmphoraImageError: no server was left behind, but for :class:`AmbiguousBuildError`, which names it.
         """
-        booter = booter or self.booter
+        with recorded() as trail:
+            image, server = self._build(wanted, request, owner, booter or self.booter)
+        LOG.info(
+            "Amphora %s is server %s, from image %s (%s) of project %s, %s %s, chosen by %s; %s",
+            *(request.name, server.id, image.id, image.name, image.owner, image.hash_algo, image.hash_value),
+            *(image.chosen_by, trail),
+        )
+        return image, server
+
+    def _build(self, wanted: Wanted, request: BootRequest, owner: str | None, booter: Booter) -> tuple[Image, Server]:
         image = self._resolve(wanted, request, owner)
         try:
             try:
-                server = booter.boot(image, request)
+                return image, booter.boot(image, request)
             except ResourceNotFoundError as error:
                 if error.resource != "image":
                     raise
@@ -88,16 +98,10 @@ class Runtime:
                 self.resolver.forget_pair(wanted, request.server_group_id)
                 image = self._resolve(wanted, request, owner)
                 LOG.warning("%s; now %s", error, image.id)
-                server = booter.boot(image, request)
+                return image, booter.boot(image, request)
         except Exception:
             self.resolver.forget_pair(wanted, request.server_group_id)
             raise
-        LOG.info(
-            "Amphora %s is server %s, from image %s (%s) of project %s, %s %s, chosen by %s",
-            *(request.name, server.id, image.id, image.name, image.owner, image.hash_algo, image.hash_value),
-            image.chosen_by,
-        )
-        return image, server
 
     def _resolve(self, wanted: Wanted, request: BootRequest, owner: str | None) -> Image:
         return self.resolver.resolve(wanted, self.policy, owner=owner, server_group_id=request.server_group_id)

@@ -5,15 +5,18 @@ After every case the set of server ids in Nova equals the set of ids that the dr
 """
 
 import configparser
+import json
+import threading
 import uuid
 
 import pytest
+from support.cloud import until
 from support.proxy import Fault, proxying
 from support.worker import CallFailedError, result, working
 
 OURS, STOCK = "amphora_image_driver", "compute_nova_driver"
 LIST, POST = r"^GET /v2/images\?", r"^POST /v2.1/servers$"
-LATER = {"Retry-After": "1"}
+LATER, JSON = {"Retry-After": "1"}, {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +99,10 @@ class Bench:
 
 @pytest.fixture
 def bench(worker, cloud, tag, proxies):
+    yield from bench_of(worker, cloud, tag, proxies)
+
+
+def bench_of(worker, cloud, tag, proxies):
     made = Bench(worker, cloud, tag, proxies)
     cloud.newer("v1", tag)
     yield made
@@ -124,6 +131,9 @@ def test_a_passing_fault_does_not_fail_a_build(bench, service, fault, stock_buil
     and 429 on the POST."""
     bench.proxies[service].order(fault)
     server_id = bench.build()
+    if bench.is_ours and fault.status != 401:
+        (line,) = [line for line in bench.worker.log.read_text().splitlines() if str(server_id) in line]
+        assert "look-up its own, retries 1, requests req-" in line
     assert bool(server_id) == (bench.is_ours or stock_builds)
     assert bench.in_nova() == ({server_id} if server_id else set())
 
@@ -180,3 +190,72 @@ def test_keystone_may_be_down_between_two_builds(bench):
     assert first
     assert second
     assert bench.in_nova() == {first, second}
+
+
+@pytest.fixture
+def ours(conf, cloud, tag, proxies):
+    """A bench with our driver alone."""
+    with working(conf, OURS) as worker:
+        worker.name = OURS
+        yield from bench_of(worker, cloud, tag, proxies)
+
+
+def test_look_ups_are_shared_and_never_stale(ours):
+    """While 50 builds wait the tag is moved between the first answer and the second request: every build begun after
+    the move boots the new image; a lone build sends its look-up at once, without a timer."""
+    moved = threading.Event()
+    ours.proxies["glance"].order(Fault(LIST, forward=True, status=None, then=lambda: moved.wait(60)))
+    lone = ours.begin()
+    until(lambda: ours.proxies["glance"].count(LIST) == 1, seconds=10, what="the lone build's look-up")
+    waiting = [ours.begin() for _ in range(49)]
+    newer = ours.cloud.newer("v2", ours.tag)
+    moved.set()
+    first, others = ours.end(lone), [ours.end(one) for one in waiting]
+    assert ours.in_nova() == {first, *others}
+    assert ours.image_of(first) != newer
+    assert {ours.image_of(one) for one in others} == {newer}
+    assert ours.proxies["glance"].count(LIST) <= 5
+
+
+@pytest.mark.parametrize("status", [0, 504])
+def test_a_server_with_a_random_name_whose_answer_was_lost_is_adopted(conf, cloud, tag, proxies, status, tmp_path):
+    """Accepted and then the answer cut, 504 after accepting (also with random names)."""
+    named = tmp_path / "octavia.conf"
+    named.write_text(conf.read_text().replace("[nova]", "[nova]\nrandom_amphora_name_length = 12"))
+    image_id = cloud.newer("v1", tag)
+    with working(named, OURS) as worker:
+        worker.name = OURS
+        bench = Bench(worker, cloud, tag, proxies)
+        proxies["nova"].order(Fault(POST, forward=True, status=status))
+        server_id = bench.build()
+    servers = cloud.octavia.compute.get("/servers/detail", params={"image": image_id}).json()["servers"]
+    assert [one["id"] for one in servers] == [server_id]
+    cloud.octavia.compute.delete(f"/servers/{server_id}")
+
+
+def test_a_build_costs_few_requests(bench, conf, cloud, tag, proxies):
+    """Requests of the first build in a process: at most 4 (Octavia's own: 7); of a later build: 2; of a poll while the
+    server still builds: 1 (Octavia's own: 2)."""
+    with working(conf, bench.worker.name) as fresh:
+        fresh.name = bench.worker.name
+        new = Bench(fresh, cloud, tag, proxies)
+        counts = []
+        for _ in range(2):
+            for proxy in proxies.values():
+                proxy.calm()
+            built = new.build()
+            counts.append(sum(proxy.count(".") for proxy in proxies.values()))
+            bench.begun += new.begun
+        proxies["nova"].calm()
+        proxies["nova"].order(
+            Fault(rf"^GET /v2.1/servers/{built}$", status=200, headers=JSON, body=still_building(built))
+        )
+        fresh.call("get_amphora", compute_id=built)
+        counts.append(proxies["nova"].count("."))
+    assert counts == ([4, 2, 1] if bench.is_ours else [7, 2, 2])
+
+
+def still_building(server_id):
+    """What Nova answers while it builds; a real answer of it would be gone before it could be looked at."""
+    server = {"id": server_id, "name": "x", "status": "BUILD", "image": {"id": "i"}, "flavor": {"id": "f"}}
+    return json.dumps({"server": server})

@@ -90,7 +90,7 @@ def test_one_line_says_what_was_booted_from_what(bench, caplog):
     (record,) = caplog.records
     assert record.getMessage() == (
         f"Amphora amphora-1 is server {server.id}, from image {image.id} (v1) of project ours, sha512 abc, "
-        "chosen by tag 'amphora' ([controller_worker] amp_image_tag)"
+        "chosen by tag 'amphora' ([controller_worker] amp_image_tag); look-up its own, retries 0, requests none"
     )
 
 
