@@ -83,8 +83,8 @@ class NovaServers:
         try:
             with translated("Nova", "create a server"):
                 made = self._client.servers.create(name=name, **arguments)
-                for request_id in getattr(made, "request_ids", None) or ():
-                    note_request(str(request_id))
+                ids = getattr(made, "request_ids", None)
+                note_request(", ".join(ids) if isinstance(ids, list) else None)
                 return str(made.id)
         except RequestRefusedError as error:
             raise build_refusal(error, arguments) from error
