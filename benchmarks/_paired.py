@@ -41,9 +41,12 @@ def compare(name: str, ours: Callable[[], float], peer: Callable[[], float], pai
     chance = random.Random(1)  # noqa: S311 - resampling
     medians = sorted(statistics.median(chance.choices(ratios, k=pairs)) for _ in range(_RESAMPLES))
     low, high = medians[int(_RESAMPLES * 0.025)], medians[int(_RESAMPLES * 0.975)]
+    ours_all, peer_all = ([pair[side] for pair in samples] for side in (0, 1))
     figures = {
-        "ours_seconds": round(statistics.median(one for one, _ in samples), 4),
-        "peer_seconds": round(statistics.median(other for _, other in samples), 4),
+        "ours_seconds": round(statistics.median(ours_all), 4),
+        "peer_seconds": round(statistics.median(peer_all), 4),
+        "ours_p95_seconds": round(statistics.quantiles(ours_all, n=20)[-1], 4),
+        "peer_p95_seconds": round(statistics.quantiles(peer_all, n=20)[-1], 4),
         "ratio": round(statistics.median(ratios), 3),
         "ratio_95": [round(low, 3), round(high, 3)],
     }
@@ -52,6 +55,7 @@ def compare(name: str, ours: Callable[[], float], peer: Callable[[], float], pai
     kept = {"name": name, **figures, "pairs": [[round(one, 5), round(other, 5)] for one, other in samples], **machine}
     (_SAMPLES / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(
-        f"{name}: ours {figures['ours_seconds']:.3f} s, peer {figures['peer_seconds']:.3f} s, "
+        f"{name}: median {figures['ours_seconds']:.4f} s, peer's {figures['peer_seconds']:.4f} s; "
+        f"p95 {figures['ours_p95_seconds']:.4f} s, peer's {figures['peer_p95_seconds']:.4f} s; "
         f"ratio {figures['ratio']:.2f} (95 %: {low:.2f} to {high:.2f}), {pairs} pairs\n"
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A controller worker in a process of its own: Octavia's configuration, a compute driver by its name, one for each task.
 
-Run as a program it reads a call a line (``{"id": …, "method": …, "arguments": {…}}``) and prints an outcome a line. The
-class at the other end is :class:`Worker`.
+Run as a program it reads a call a line (``{"id": …, "method": …, "arguments": {…}}``) and prints an outcome a line, with
+the seconds of CPU it took. The class at the other end is :class:`Worker`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,12 +109,14 @@ def main() -> None:
     printing = threading.Lock()
 
     def handle(call: dict[str, Any]) -> None:
+        began = time.thread_time()
         try:
             made = DriverManager("octavia.compute.drivers", driver, invoke_on_load=True).driver
             answer = getattr(made, call["method"])(**call["arguments"])
             outcome = {"result": json.loads(json.dumps(answer, default=lambda one: getattr(one, "__dict__", str(one))))}
         except Exception as error:  # noqa: BLE001 - told to the other side
             outcome = {"kind": type(error).__name__, "error": str(error)}
+        outcome["cpu_seconds"] = time.thread_time() - began
         with printing:
             print(json.dumps({"id": call["id"], **outcome}), file=protocol, flush=True)
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A build through Octavia's contract, beside Octavia's own driver: CPU of the driver, and time until it is ACTIVE.
+
+Each driver runs in a worker process of its own against one sandbox; the first build of each, which fetches a token, is
+the warm-up. The CPU is that of the thread that builds, so that waiting for services costs nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from _paired import compare
+from support.cloud import Cloud
+from support.worker import Worker, working
+
+from amphora_image.sandbox import Sandbox
+
+TAG = "amphora"
+
+
+def build(worker: Worker, cloud: Cloud) -> tuple[str, float]:
+    """Build an amphora, and give its id and the driver's CPU seconds."""
+    access = cloud.access
+    arguments = {"amphora_flavor": access.flavor_id, "image_tag": TAG, "network_ids": [access.network_id]}
+    told = worker.begin("build", name=f"amphora-{uuid.uuid4()}", **arguments).get(timeout=60)
+    return told["result"], told["cpu_seconds"]
+
+
+def cpu_of(worker: Worker, cloud: Cloud) -> float:
+    """Build, delete, and give the CPU seconds of the build."""
+    compute_id, seconds = build(worker, cloud)
+    worker.call("delete", compute_id=compute_id)
+    return seconds
+
+
+def time_to_active(worker: Worker, cloud: Cloud) -> float:
+    """Build, look until the server is ACTIVE, delete, and give the seconds from the call to the look that saw it."""
+    began = time.perf_counter()
+    compute_id, _ = build(worker, cloud)
+    while worker.call("get_amphora", compute_id=compute_id)[0]["status"] == "BUILD":
+        time.sleep(0.1)
+    seconds = time.perf_counter() - began
+    worker.call("delete", compute_id=compute_id)
+    return seconds
+
+
+def main() -> None:
+    """Measure both on a sandbox of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        box = Sandbox(Path(folder) / "sandbox")
+        try:
+            access = box.up()
+            conf = Path(folder) / "octavia.conf"
+            conf.write_text(access.ini("octavia"), encoding="utf-8")
+            cloud = Cloud(access, Path(folder))
+            cloud.upload("v1", TAG)
+            with working(conf, "amphora_image_driver") as ours, working(conf, "compute_nova_driver") as stock:
+                for name, cost in (("octavia-build-cpu", cpu_of), ("octavia-time-to-active", time_to_active)):
+                    compare(name, lambda cost=cost: cost(ours, cloud), lambda cost=cost: cost(stock, cloud), pairs=20)
+        finally:
+            box.down(remove=True)
+
+
+if __name__ == "__main__":
+    main()
