@@ -24,11 +24,13 @@ _DEADLINE_SECONDS = 180.0
 _LOG_LINES = 50
 _NOT_ALL_RUN = 1
 _FORMATS = ("shell", "clouds", "ini")
+_EXTRAS = ("octavia",)
 _USERS = ("admin", "octavia", "demo")
 
 _UP_EPILOG = (
     'Examples: `amphora-image sandbox up && eval "$(amphora-image sandbox env)" && openstack image list`; '
-    "a second one beside it: `amphora-image sandbox up --name other`."
+    "a second one beside it: `amphora-image sandbox up --name other`; "
+    "with load balancers: `amphora-image sandbox up --with octavia`."
 )
 _STATUS_EPILOG = "Example: `amphora-image sandbox status -f json`."
 _ENV_EPILOG = (
@@ -40,7 +42,7 @@ _DOWN_EPILOG = "Example: `amphora-image sandbox down --remove` ends it and delet
 
 
 class Up(Command):
-    """Bring up a real small OpenStack: PostgreSQL, Keystone, Glance, Placement, Nova and Neutron.
+    """Bring up a real small OpenStack: PostgreSQL, Keystone, Glance, Placement, Nova, Neutron and, if wanted, Octavia.
 
     Everything listens on 127.0.0.1 only, on free ports, and lives in one folder. The first start makes the databases;
     later ones resume them. What runs already is left alone. On a failure, on Ctrl-C and past the deadline no process
@@ -60,6 +62,20 @@ class Up(Command):
             default=_DEADLINE_SECONDS,
             help="give up, and end what was started, after so many seconds (default: %(default)g)",
         )
+        parser.add_argument(
+            "--with",
+            dest="extras",
+            metavar="NAME",
+            action="append",
+            choices=_EXTRAS,
+            default=[],
+            help=f"what it shall have besides, from now on: {', '.join(_EXTRAS)}; may be repeated",
+        )
+        parser.add_argument(
+            "--compute-driver",
+            metavar="NAME",
+            help="what Octavia boots its amphorae with, from now on (default: amphora_image_driver)",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -69,7 +85,12 @@ class Up(Command):
         """
         signal.signal(signal.SIGTERM, _interrupt)
         signal.signal(signal.SIGHUP, _interrupt)
-        access = _sandbox(parsed_args).up(self._report, parsed_args.deadline)
+        access = _sandbox(parsed_args).up(
+            self._report,
+            parsed_args.deadline,
+            with_=parsed_args.extras,
+            compute_driver=parsed_args.compute_driver,
+        )
         place = _place_options(parsed_args)
         self._say(f"\nThe cloud is up at {access.auth_url}; its logs are in {access.root / 'log'}.")
         self._say(f'  use it:  eval "$(amphora-image sandbox env{place})"; openstack image list')
@@ -77,7 +98,7 @@ class Up(Command):
 
     def _report(self, progress: Progress) -> None:
         service = f"{progress.service} {progress.version}"
-        self._say(f"{service:<20} ready {progress.seconds:6.1f} s  {progress.address}")
+        self._say(f"{service:<22} ready {progress.seconds:6.1f} s  {progress.address}")
 
     def _say(self, line: str) -> None:
         print(line, file=self.app.stdout, flush=True)  # a command's output

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real small OpenStack on this machine: Keystone, Glance, Placement, Nova and Neutron over a PostgreSQL of its own.
+"""A real small OpenStack on this machine: from Keystone to Neutron, and Octavia if wanted, over a PostgreSQL of its own.
 
 Everything listens on loopback only and lives in one folder. What ``__all__`` names is public; each name is loaded
 when it is first used, so that importing this package costs nothing.

@@ -40,6 +40,9 @@ class Access:
     network_id: str
     projects: Mapping[str, str]
     root: pathlib.Path
+    #: Where load balancers may have their addresses; empty without Octavia.
+    vip_network_id: str = ""
+    vip_subnet_id: str = ""
 
     @classmethod
     def of(cls, state: State, root: pathlib.Path) -> Access:
@@ -57,6 +60,8 @@ class Access:
             network_id=state.ids["network"],
             projects={name: state.ids[f"project.{name}"] for name in ("admin", "service", "demo")},
             root=root,
+            vip_network_id=state.ids.get("tenant-network", ""),
+            vip_subnet_id=state.ids.get("tenant-subnet", ""),
         )
 
     def clouds(self) -> str:

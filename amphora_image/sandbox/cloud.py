@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from amphora_image.errors import SandboxError
@@ -19,10 +20,12 @@ from amphora_image.sandbox.state import State
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Iterable
 
     import psutil
 
 _DOWN_SECONDS = 60.0
+_OUR_COMPUTE_DRIVER = "amphora_image_driver"
 
 
 class Sandbox:
@@ -31,22 +34,34 @@ class Sandbox:
     def __init__(self, root: pathlib.Path) -> None:
         self.layout = Layout(root.expanduser().absolute())
 
-    def up(self, report: Report = silent, deadline_seconds: float = 180.0) -> Access:
+    def up(
+        self,
+        report: Report = silent,
+        deadline_seconds: float = 180.0,
+        *,
+        with_: Iterable[str] = (),
+        compute_driver: str | None = None,
+    ) -> Access:
         """Bring the sandbox up: make it, resume it, or find that it runs already.
 
         Whatever ends this early (an error, the deadline, an interrupt) leaves no process behind. What an earlier one
         that was killed left is ended, and done again as far as it was not complete.
 
         :param report: is told of each service that became ready.
+        :param with_: what the sandbox shall have beyond the plain cloud, from now on: ``octavia``. One that runs
+            without it is started anew.
+        :param compute_driver: what Octavia's compute driver shall be, from now on; at first it is this library's.
         :raises SandboxError: it did not come up; the failing service's last lines are in ``log_lines``.
         """
-        deadline = Deadline(deadline_seconds)
+        deadline, wanted = Deadline(deadline_seconds), tuple(with_)
+        catalogue.check(wanted)
         try:
             self.layout.create()
             with locked(self.layout.lock, deadline):
                 state = State.load(self.layout.state) or State.new()
+                changed = _change(state, wanted, compute_driver)
                 state.save(self.layout.state)
-                if self._runs(state):
+                if self._runs(state) and not changed:
                     _report_all(state, report, deadline)
                 else:
                     processes.end_all(state.sandbox_id)
@@ -65,7 +80,7 @@ class Sandbox:
         """
         state = self._state()
         found = processes.find(state.sandbox_id)
-        return [_status(name, state, found.get(name, [])) for name in catalogue.NAMES]
+        return [_status(name, state, found.get(name, [])) for name in catalogue.names(state.extras)]
 
     def access(self) -> Access:
         """Say how to use the sandbox, whether it runs now or not.
@@ -79,9 +94,9 @@ class Sandbox:
 
         :raises SandboxError: there is no such service, or no sandbox in this folder.
         """
-        if service not in catalogue.NAMES:
-            raise SandboxError(f"the sandbox has no service {service!r}", f"use one of {', '.join(catalogue.NAMES)}")
-        self._state()
+        names = catalogue.names(self._state().extras)
+        if service not in names:
+            raise SandboxError(f"the sandbox has no service {service!r}", f"use one of {', '.join(names)}")
         return tail(self.layout.log(service), lines)
 
     def down(self, *, remove: bool = False) -> None:
@@ -114,12 +129,33 @@ class Sandbox:
         return state
 
     def _runs(self, state: State) -> bool:
-        return state.started and set(catalogue.NAMES) <= processes.find(state.sandbox_id).keys()
+        return state.started and set(catalogue.names(state.extras)) <= processes.find(state.sandbox_id).keys()
 
 
 def _report_all(state: State, report: Report, deadline: Deadline) -> None:
-    for name in catalogue.NAMES:
+    for name in catalogue.names(state.extras):
         report(progress(name, state, deadline))
+
+
+def _change(state: State, extras: Iterable[str], compute_driver: str | None) -> bool:
+    """Take note of what is wanted, and say whether that is something else than there was.
+
+    :raises SandboxError: Octavia would not find the compute driver, or there is no Octavia to use it.
+    """
+    before = (set(state.extras), state.compute_driver)
+    for extra in extras:
+        state.add(extra)
+    if "octavia" in state.extras:
+        state.compute_driver = compute_driver or state.compute_driver or _OUR_COMPUTE_DRIVER
+        known = {found.name for found in metadata.entry_points(group="octavia.compute.drivers")}
+        if state.compute_driver not in known:
+            raise SandboxError(
+                f"no compute driver {state.compute_driver!r} is installed for Octavia",
+                f"name one with --compute-driver: {', '.join(sorted(known))}",
+            )
+    elif compute_driver is not None:
+        raise SandboxError("a compute driver is named for a sandbox without Octavia", "add --with octavia")
+    return before != (set(state.extras), state.compute_driver)
 
 
 def _status(name: str, state: State, running: list[psutil.Process]) -> ServiceStatus:

@@ -26,7 +26,13 @@ FILES = {
     "placement": "placement.conf",
     "nova": "nova.conf",
     "neutron": "neutron.conf",
+    "octavia": "octavia.conf",
 }
+
+#: What a user may add to Octavia's file.
+_LOCAL = """# Read after octavia.conf, and never written again: what you set here wins, and stays.
+# Send SIGHUP to the processes that `sandbox status` shows, and they take over what is mutable; else `down` and `up`.
+"""
 
 #: The pipelines that a distribution brings as data files, by service.
 _PASTE_FILES = {"glance": "glance-api-paste.ini", "nova": "api-paste.ini", "neutron": "api-paste.ini"}
@@ -38,13 +44,29 @@ def write(layout: Layout, state: State) -> None:
     :raises SandboxError: an installed service lacks its paste file.
     :raises OSError: a file cannot be written.
     """
-    for service in catalogue.SERVICES:
+    for service in catalogue.services(state.extras):
         write_private(config_file(layout, service.name), _render(service, layout, state))
+    local = layout.config / "octavia" / "local.conf"
+    if "octavia" in state.extras and not local.exists():
+        write_private(local, _LOCAL)
 
 
 def config_file(layout: Layout, service: str) -> pathlib.Path:
     """Give the path of a service's own file."""
     return layout.config / service / FILES[service]
+
+
+def arguments(layout: Layout, each: catalogue.Service | catalogue.Program) -> list[str]:
+    """Give the arguments by which a service or program finds its files."""
+    return [value.format(etc=layout.config) for value in each.arguments]
+
+
+def script(program: catalogue.Program) -> str:
+    """Find a program where its distribution recorded it at installation.
+
+    :raises SandboxError: it was installed without it.
+    """
+    return _recorded(program.distribution, pathlib.PurePath("bin", program.name))
 
 
 def environ(layout: Layout, service: catalogue.Service) -> dict[str, str]:
@@ -73,7 +95,7 @@ def write_private(path: pathlib.Path, text: str) -> None:
 
 
 def _render(service: catalogue.Service, layout: Layout, state: State) -> str:
-    values = {
+    values: dict[str, object] = {
         "database": database.url(state),
         "host": HOST,
         "keystone_url": catalogue.find("keystone").url(state.ports),
@@ -84,6 +106,8 @@ def _render(service: catalogue.Service, layout: Layout, state: State) -> str:
         "root": layout.root,
         "service": service.name,
     }
+    if service.name == "octavia":
+        values.update(_octavia(state))
     own = template(service.name, values)
     return own if service.name == "keystone" else f"{template('common', values)}\n{own}"
 
@@ -92,11 +116,28 @@ def _paste_file(service: catalogue.Service) -> str:
     """Find a data file by what its distribution recorded at installation: its place differs between schemes."""
     if service.name not in _PASTE_FILES:
         return ""
-    wanted = pathlib.PurePath("etc", service.name, _PASTE_FILES[service.name])
-    for recorded in metadata.files(service.distribution) or ():
+    return _recorded(service.distribution, pathlib.PurePath("etc", service.name, _PASTE_FILES[service.name]))
+
+
+def _recorded(distribution: str, wanted: pathlib.PurePath) -> str:
+    for recorded in metadata.files(distribution) or ():
         if recorded.parts[-len(wanted.parts) :] == wanted.parts:
             return str(pathlib.Path(str(recorded.locate())).resolve())
+    version = metadata.version(distribution)
     raise SandboxError(
-        f"{service.distribution} {service.version} was installed without {wanted}",
-        f"install it again: pip install --force-reinstall --no-deps {service.distribution}=={service.version}",
+        f"{distribution} {version} was installed without {wanted}",
+        f"install it again: pip install --force-reinstall --no-deps {distribution}=={version}",
     )
+
+
+def _octavia(state: State) -> dict[str, object]:
+    """Give what only Octavia's file says; the ids are empty as long as nothing has them."""
+    return {
+        "ca_passphrase": state.passwords["octavia-ca"],
+        "certificates_passphrase": state.passwords["octavia-certificates"],
+        "compute_driver": state.compute_driver,
+        "flavor": state.ids.get("flavor", ""),
+        "health_port": state.ports["octavia-health-manager"],
+        "heartbeat_key": state.passwords["octavia-heartbeat"],
+        "network": state.ids.get("network", ""),
+    }

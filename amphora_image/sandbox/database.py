@@ -16,10 +16,12 @@ from amphora_image.sandbox.state import State
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Iterable
 
     from amphora_image.sandbox.progress import Deadline
 
 ROLE = "sandbox"
+#: Those of the plain cloud; each extra's is called as itself.
 DATABASES = ("keystone", "glance", "placement", "neutron", "nova", "nova_api", "nova_cell0")
 
 _MAINTENANCE = "postgres"
@@ -73,8 +75,8 @@ def await_database(path: pathlib.Path, database: str, deadline: Deadline) -> Sta
         time.sleep(_POLL_SECONDS)
 
 
-def create_databases(state: State, deadline: Deadline) -> None:
-    """Create the databases of all services, empty.
+def create_databases(state: State, wanted: Iterable[str], deadline: Deadline) -> None:
+    """Create those of the wanted databases that do not exist, empty.
 
     :raises SandboxError: the server refused, for instance for want of space, or was not done by the deadline.
     """
@@ -83,8 +85,11 @@ def create_databases(state: State, deadline: Deadline) -> None:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SET statement_timeout = %s", (max(1, int(deadline.remaining() * 1000)),))
-                for name in DATABASES:
-                    cursor.execute(f"CREATE DATABASE {name}")
+                cursor.execute("SELECT datname FROM pg_database")
+                known = {row[0] for row in cursor.fetchall()}
+                for name in wanted:
+                    if name not in known:
+                        cursor.execute(f"CREATE DATABASE {name}")
         finally:
             connection.close()
     except psycopg2.Error as error:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: What may stand in a folder that a killed `up` left before it could write its state.
 _OURS = frozenset(
-    {"etc", "glance", "keystone", "lock", "log", "neutron", "nova", "postgres", "state.json", "state.new"}
+    {"etc", "glance", "keystone", "lock", "log", "neutron", "nova", "octavia", "postgres", "state.json", "state.new"}
 )
 
 

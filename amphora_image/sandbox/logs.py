@@ -6,8 +6,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from amphora_image.errors import SandboxError
+
 if TYPE_CHECKING:
     import pathlib
+
+    from amphora_image.sandbox.layout import Layout
 
 #: How many lines of a service's log go with an error.
 FAILURE_LINES = 25
@@ -38,3 +42,9 @@ def tail(path: pathlib.Path, lines: int) -> list[str]:
             return file.read().decode("utf-8", errors="replace").splitlines()[-lines:]
     except FileNotFoundError:
         return []
+
+
+def failure(layout: Layout, service: str, what: str) -> SandboxError:
+    """Make the error of a service that did not start; ``what`` completes the sentence that begins with its name."""
+    log = layout.log(service)
+    return SandboxError(f"{service} {what}", f"see its last lines, or all of them in {log}", tail(log, FAILURE_LINES))

@@ -29,10 +29,17 @@ _ENTRIES = {
     "placement": "placement.cmd.manage:main",
     "nova": "nova.cmd.manage:main",
     "neutron": "neutron.db.migration.cli:main",
+    "octavia": "octavia.db.migration.cli:main",
 }
 
-#: Neutron's migrations do not run on PostgreSQL: its tables come from the models, and are then said to be current.
-_NEUTRON_TABLES = "amphora_image.sandbox.neutron_tables:main"
+#: Whose migrations do not run on PostgreSQL: the tables come from the models, and are then said to be current.
+_TABLES = {
+    "neutron": "amphora_image.sandbox.neutron_tables:main",
+    "octavia": "amphora_image.sandbox.octavia_tables:main",
+}
+
+#: What adds a required argument to the global configuration, and so may not be imported where the service is to run.
+_LATE = frozenset({_ENTRIES["octavia"]})
 
 #: Nova fills this in from its own configuration, so that its cells follow a server that changes its port.
 _CELL_URL = "{scheme}://{username}:{password}@{hostname}:{port}/"
@@ -52,9 +59,9 @@ class Step:
 
 def load(service: str) -> None:
     """Import what the service's steps will need."""
-    _function(_ENTRIES[service])
-    if service == "neutron":
-        _function(_NEUTRON_TABLES)
+    for entries in (_TABLES, _ENTRIES):
+        if service in entries and entries[service] not in _LATE:
+            _function(entries[service])
 
 
 def plan(service: str, config_file: str, state: State) -> Sequence[Step]:
@@ -70,12 +77,13 @@ def plan(service: str, config_file: str, state: State) -> Sequence[Step]:
             ("cell_v2", "create_cell", "--name", "cell1", "--database_connection", f"{_CELL_URL}nova"),
         ),
         "neutron": (("stamp", "heads"),),
+        "octavia": (("stamp", "head"),),
     }
     secret = {"OS_BOOTSTRAP_PASSWORD": state.passwords["admin"]} if service == "keystone" else {}
     with_config = ("--config-file", config_file)
     steps = [Step(_ENTRIES[service], (*with_config, *command), secret) for command in commands[service]]
-    if service == "neutron":
-        steps.insert(0, Step(_NEUTRON_TABLES, with_config))
+    if service in _TABLES:
+        steps.insert(0, Step(_TABLES[service], with_config))
     return steps
 
 
@@ -93,11 +101,10 @@ def run(steps: Sequence[Step]) -> None:
     :raises SandboxError: one of them ended with another status than 0; what it wrote is in the service's log.
     """
     for step in steps:
-        function = _function(step.entry)
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
-            _run_and_exit(function, step)
+            _run_and_exit(step)
         _pid, status = os.waitpid(child, 0)
         if status != 0:
             code = os.waitstatus_to_exitcode(status)
@@ -110,13 +117,13 @@ def _function(entry: str) -> Callable[[], object]:
     return function
 
 
-def _run_and_exit(function: Callable[[], object], step: Step) -> None:
+def _run_and_exit(step: Step) -> None:
     """Run a command as its own program would, and never return."""
     code = 1
     try:
         sys.argv = [step.entry.partition(":")[0], *step.arguments]
         os.environ.update(step.environ)
-        result = function()
+        result = _function(step.entry)()
         code = int(result) if isinstance(result, int) else 0
     except SystemExit as ending:
         if isinstance(ending.code, str):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,11 @@ def listen(wanted: int | None, chance: random.Random) -> socket.socket:
             opened.close()
         else:
             return opened
-    raise SandboxError(
+    raise _nothing_free()
+
+
+def _nothing_free() -> SandboxError:
+    return SandboxError(
         f"no free port on {HOST} between {_RANGE.start} and {_RANGE.stop - 1} in {_ATTEMPTS} attempts",
         "end programs that listen there",
     )
@@ -51,3 +56,16 @@ def free_port(wanted: int | None, chance: random.Random) -> int:
     """
     with listen(wanted, chance) as probe:
         return int(probe.getsockname()[1])
+
+
+def free_udp_port(wanted: int | None, chance: random.Random) -> int:
+    """Do the same for UDP.
+
+    :raises SandboxError: no free port was found.
+    """
+    for attempt in range(_ATTEMPTS):
+        port = wanted if attempt == 0 and wanted is not None else chance.choice(_RANGE)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise _nothing_free()

@@ -30,8 +30,10 @@ _ROLES = ("creator", "load-balancer_admin")
 _SERVICE_USERS = ("glance", "placement", "nova", "neutron", "octavia")
 _INTERFACES = ("public", "internal")
 _FLAVOR = {"name": "amphora", "ram": 1024, "disk": 2, "vcpus": 1}
-_NETWORK = "lb-mgmt-net"
-_SUBNET = "172.31.0.0/20"
+_NETWORK = {"name": "lb-mgmt-net"}
+_SUBNET = {"cidr": "172.31.0.0/20", "ip_version": 4, "enable_dhcp": False, "gateway_ip": None}
+_TENANT_NETWORK = {"name": "tenant-net", "shared": True}
+_TENANT_SUBNET = {"cidr": "10.9.0.0/24", "ip_version": 4, "enable_dhcp": False}
 _TIMEOUT_SECONDS = 60.0
 _SHORTEST_SECONDS = 0.1
 
@@ -139,7 +141,7 @@ def correct_catalogue(clients: Clients) -> None:
         (each["service_id"], each["interface"]): each
         for each in admin.call("keystone", "GET", "/endpoints")["endpoints"]
     }
-    for service in catalogue.SERVICES:
+    for service in catalogue.services(clients.state.extras):
         service_id = services.get(service.service_type) or _create(
             admin, "service", {"name": service.name, "type": service.service_type}
         )
@@ -161,17 +163,22 @@ def resources(clients: Clients) -> None:
     state, octavia = clients.state, clients.of("octavia")
     flavor = clients.of("admin").call("nova", "POST", "/flavors", {"flavor": _FLAVOR})
     state.ids["flavor"] = flavor["flavor"]["id"]
-    network = {"name": _NETWORK}
-    state.ids["network"] = octavia.call("neutron", "POST", "/v2.0/networks", {"network": network})["network"]["id"]
-    subnet = {
-        "name": _NETWORK,
-        "network_id": state.ids["network"],
-        "cidr": _SUBNET,
-        "ip_version": 4,
-        "enable_dhcp": False,
-        "gateway_ip": None,
-    }
-    octavia.call("neutron", "POST", "/v2.0/subnets", {"subnet": subnet})
+    state.ids["network"], _ = _make_network(octavia, _NETWORK, _SUBNET)
+
+
+def tenant_network(clients: Clients) -> None:
+    """Make the network that everybody may have load balancers' addresses on; its ids go into the state.
+
+    :raises SandboxError: Neutron refused something.
+    """
+    ids = clients.state.ids
+    ids["tenant-network"], ids["tenant-subnet"] = _make_network(clients.of("admin"), _TENANT_NETWORK, _TENANT_SUBNET)
+
+
+def _make_network(client: Client, network: Mapping[str, Any], subnet: Mapping[str, Any]) -> tuple[str, str]:
+    made = client.call("neutron", "POST", "/v2.0/networks", {"network": network})["network"]
+    body = {"name": made["name"], "network_id": made["id"], **subnet}
+    return made["id"], client.call("neutron", "POST", "/v2.0/subnets", {"subnet": body})["subnet"]["id"]
 
 
 def _create(client: Client, kind: str, body: Mapping[str, Any]) -> str:

@@ -11,34 +11,48 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from amphora_image.errors import SandboxError
-from amphora_image.sandbox import catalogue, configs, database, ports, postgres, processes, seed, warm
-from amphora_image.sandbox.logs import FAILURE_LINES, begin_anew, tail
+from amphora_image.sandbox import (
+    catalogue,
+    certificates,
+    configs,
+    database,
+    ports,
+    postgres,
+    processes,
+    programs,
+    seed,
+    warm,
+)
+from amphora_image.sandbox.logs import begin_anew, failure
 from amphora_image.sandbox.progress import Deadline, Progress, Report
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
+    from amphora_image.errors import SandboxError
     from amphora_image.sandbox.layout import Layout
     from amphora_image.sandbox.state import State
 
 _POLL_SECONDS = 0.05
 _PORT_ATTEMPTS = 5
 
+#: The services through which a new cloud is filled.
+_SEEDED_THROUGH = frozenset({"keystone", "nova", "neutron"})
+
 
 def address(service: str, state: State) -> str:
-    """Say where a service is: a URL, or host and port."""
-    if service == catalogue.POSTGRES:
-        return f"{ports.HOST}:{state.ports[service]}"
-    return catalogue.find(service).url(state.ports)
+    """Say where a service is: a URL, or host and port, or nothing if nobody can speak to it."""
+    if service in {each.name for each in catalogue.services(state.extras)}:
+        return catalogue.find(service).url(state.ports)
+    return f"{ports.HOST}:{state.ports[service]}" if service in state.ports else ""
 
 
 def progress(service: str, state: State, deadline: Deadline) -> Progress:
     """Say that a service is ready now."""
     if service == catalogue.POSTGRES:
         return Progress("PostgreSQL", postgres.VERSION, deadline.elapsed(), address(service, state))
-    known = catalogue.find(service)
+    known = catalogue.described(service)
     return Progress(known.title, known.version, deadline.elapsed(), address(service, state))
 
 
@@ -53,6 +67,7 @@ class Start:
         self._chance = random.Random()  # noqa: S311  # ports are no secret
         self._server = postgres.Server.placed(state, layout.root)
         self._fresh = not (state.prepared and self._server.is_made())
+        self._unmade = {name for name, complete in state.extras.items() if self._fresh or not complete}
         self._clients = seed.Clients(layout, state, deadline)
         self._waiting: dict[int, str] = {}
 
@@ -66,14 +81,12 @@ class Start:
             self._begin()
             self._start_services()
             self._start_postgres()
-            for service in self._became_ready():
-                self._report(progress(service, self._state, self._deadline))
-                if service == "keystone":
-                    (seed.identity if self._fresh else seed.correct_catalogue)(self._clients)
-            if self._fresh:
-                seed.resources(self._clients)
+            self._await_services()
+            for program in programs.run(self._layout, self._state, self._deadline):
+                self._report(progress(program, self._state, self._deadline))
             warm.warm_up(self._clients)
             self._state.prepared = self._state.started = True
+            self._state.extras = dict.fromkeys(self._state.extras, True)
             self._state.save(self._layout.state)
         except BaseException:
             processes.end_all(self._state.sandbox_id)
@@ -90,21 +103,28 @@ class Start:
         state.postgres_home = str(self._server.home)
         if self._fresh:
             state.prepared = False
+            state.extras = dict.fromkeys(state.extras, False)
             state.ids.clear()
             state.save(self._layout.state)
             for folder in self._layout.data:
                 shutil.rmtree(folder, ignore_errors=True)
         for folder in self._layout.data:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if "octavia" in self._unmade:
+            certificates.make_authority(self._layout.root / "octavia", state.passwords["octavia-ca"])
 
     def _start_services(self) -> None:
         """Start the services' processes: they import while PostgreSQL is made, and wait for it themselves."""
         state = self._state
-        sockets = {each.name: ports.listen(state.ports.get(each.name), self._chance) for each in catalogue.SERVICES}
+        services = catalogue.services(state.extras)
+        sockets = {each.name: ports.listen(state.ports.get(each.name), self._chance) for each in services}
         try:
+            for each in catalogue.programs(state.extras):
+                if each.uses_port:
+                    state.ports[each.name] = ports.free_udp_port(state.ports.get(each.name), self._chance)
             state.ports.update({name: opened.getsockname()[1] for name, opened in sockets.items()})
             self._choose_postgres_port(state.ports.get(catalogue.POSTGRES))
-            for service in catalogue.SERVICES:
+            for service in services:
                 self._start_service(service, sockets[service.name].fileno())
         finally:
             for opened in sockets.values():
@@ -123,7 +143,7 @@ class Start:
             *(sys.executable, "-P", "-m", "amphora_image.sandbox.serve"),
             *(service.name, str(self._layout.root), str(listening), str(told)),
             f"--deadline={self._deadline.remaining():.0f}",
-            *(["--prepare"] if self._fresh else []),
+            *(["--prepare"] if self._fresh or service.name in self._unmade else []),
         ]
         try:
             processes.start(
@@ -157,9 +177,9 @@ class Start:
                 break
             self._choose_postgres_port(None)
         else:
-            raise self._failure(catalogue.POSTGRES, "ended at once, several times")
-        if self._fresh:
-            database.create_databases(self._state, self._deadline)
+            raise failure(self._layout, catalogue.POSTGRES, "ended at once, several times")
+        if wanted := [*(database.DATABASES if self._fresh else ()), *self._unmade]:
+            database.create_databases(self._state, wanted, self._deadline)
         self._report(progress(catalogue.POSTGRES, self._state, self._deadline))
 
     def _postgres_answers(self, started: subprocess.Popen[bytes]) -> bool:
@@ -168,9 +188,31 @@ class Start:
             if database.answers(self._state):
                 return True
             if self._deadline.passed:
-                raise self._failure(catalogue.POSTGRES, f"was not ready in {self._deadline.allowed_seconds:.0f} s")
+                raise self._late(catalogue.POSTGRES)
             time.sleep(_POLL_SECONDS)
         return False
+
+    def _await_services(self) -> None:
+        """Wait for the services, and fill a new cloud as soon as those are ready through which that is done."""
+        ready: set[str] = set()
+        for service in self._became_ready():
+            self._report(progress(service, self._state, self._deadline))
+            ready.add(service)
+            if service == "keystone":
+                (seed.identity if self._fresh else seed.correct_catalogue)(self._clients)
+            if service in _SEEDED_THROUGH and ready >= _SEEDED_THROUGH:
+                self._make_resources()
+
+    def _make_resources(self) -> None:
+        state = self._state
+        if self._fresh:
+            seed.resources(self._clients)
+        if "octavia" in state.extras and "tenant-subnet" not in state.ids:
+            seed.tenant_network(self._clients)
+        if self._fresh or self._unmade:
+            # In this order: once the state has the network's id, Octavia takes its file for complete.
+            configs.write(self._layout, state)
+            state.save(self._layout.state)
 
     def _became_ready(self) -> Iterator[str]:
         """Yield the services as they say that they are ready.
@@ -183,23 +225,19 @@ class Start:
             while self._waiting:
                 events = selector.select(self._deadline.remaining())
                 if not events:
-                    raise self._failure(self._last(), f"was not ready in {self._deadline.allowed_seconds:.0f} s")
+                    raise self._late(self._last())
                 for key, _mask in events:
                     service = self._waiting[key.fd]
                     if not os.read(key.fd, 64):
-                        raise self._failure(service, "ended before it was ready")
+                        raise failure(self._layout, service, "ended before it was ready")
                     selector.unregister(key.fd)
                     del self._waiting[key.fd]
                     os.close(key.fd)
                     yield service
 
     def _last(self) -> str:
-        """Name the service to blame: Nova waits for the others, so it is blamed last."""
-        return min(self._waiting.values(), key=lambda name: name == "nova")
+        """Name the service to blame: Nova waits for the others, and Octavia for Nova, so they are blamed last."""
+        return min(self._waiting.values(), key=("nova", "octavia").count)
 
-    def _failure(self, service: str, what: str) -> SandboxError:
-        return SandboxError(
-            f"{service} {what}",
-            f"see its last lines, or all of them in {self._layout.log(service)}",
-            tail(self._layout.log(service), FAILURE_LINES),
-        )
+    def _late(self, service: str) -> SandboxError:
+        return failure(self._layout, service, f"was not ready in {self._deadline.allowed_seconds:.0f} s")

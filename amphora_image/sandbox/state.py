@@ -21,6 +21,9 @@ FORMAT = 1
 #: Who has a password: the users of the cloud, and ``database`` for PostgreSQL.
 USERS = ("admin", "demo", "glance", "placement", "nova", "neutron", "octavia", "database")
 
+#: What else is secret, by the extra it belongs to.
+EXTRA_SECRETS = {"octavia": ("octavia-ca", "octavia-certificates", "octavia-heartbeat")}
+
 _PASSWORD_BYTES = 24
 
 
@@ -29,6 +32,8 @@ class State:
     """Ports, passwords and ids by name; ``prepared`` says that the databases are complete, ``started`` that the last start was.
 
     ``postgres_home`` is the folder of PostgreSQL's data, which for root lies outside of the sandbox's own folder.
+    ``extras`` are what there is beyond the plain cloud; the value says whether its database is complete.
+    ``compute_driver`` is the one that Octavia boots its amphorae with.
     """
 
     sandbox_id: str
@@ -38,6 +43,8 @@ class State:
     postgres_home: str = ""
     prepared: bool = False
     started: bool = False
+    extras: dict[str, bool] = field(default_factory=dict)
+    compute_driver: str = ""
     format: int = FORMAT
 
     @classmethod
@@ -46,6 +53,12 @@ class State:
         return cls(
             sandbox_id=str(uuid.uuid4()), passwords={user: secrets.token_urlsafe(_PASSWORD_BYTES) for user in USERS}
         )
+
+    def add(self, extra: str) -> None:
+        """Take note that an extra is wanted, from now on."""
+        self.extras.setdefault(extra, False)
+        for name in EXTRA_SECRETS[extra]:
+            self.passwords.setdefault(name, secrets.token_urlsafe(_PASSWORD_BYTES))
 
     @classmethod
     def load(cls, path: pathlib.Path) -> State | None:
@@ -73,11 +86,13 @@ class State:
     def save(self, path: pathlib.Path) -> None:
         """Write the state so that a reader sees the old or the new one whole, even if the disk fills up.
 
+        What is empty is left out, so that a release that does not know it yet can read the rest.
+
         :raises OSError: it cannot be written; the old one stays.
         """
         draft = path.with_suffix(".new")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, indent=1)
+            json.dump({name: value for name, value in asdict(self).items() if value}, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

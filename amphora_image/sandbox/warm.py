@@ -43,3 +43,5 @@ def warm_up(clients: Clients) -> None:
     octavia.call("glance", "GET", "/v2/images?limit=1")
     octavia.call("nova", "GET", "/servers/detail?limit=1")
     octavia.call("nova", "GET", f"/flavors/{state.ids['flavor']}")
+    if "octavia" in state.extras:
+        octavia.call("octavia", "GET", "/v2.0/lbaas/loadbalancers")

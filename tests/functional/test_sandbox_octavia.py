@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sandbox with Octavia: load balancers by its API, with real servers and ports, through its stock compute driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from contextlib import contextmanager
+from functools import partial
+
+import psutil
+import pytest
+from keystoneauth1.adapter import Adapter
+from support.cloud import Cloud, until
+
+from amphora_image.sandbox import Sandbox
+from amphora_image.sandbox.processes import find
+from amphora_image.sandbox.state import State
+
+LOAD_BALANCERS = "/v2.0/lbaas/loadbalancers"
+_STOCK = "compute_nova_driver"
+_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    made = Sandbox(tmp_path_factory.mktemp("octavia") / "sandbox")
+    try:
+        made.up(deadline_seconds=300, with_=("octavia",), compute_driver=_STOCK)
+        yield made
+    finally:
+        made.down(remove=True)
+
+
+@pytest.fixture
+def cloud(box, tmp_path):
+    """The cloud, with an image that amphorae are made of."""
+    made = Cloud(box.access(), tmp_path)
+    made.upload("amphora", "amphora")
+    yield made
+    made.delete_all()
+    for name in ("octavia", "demo", "admin"):
+        made._users(name).session.session.close()
+
+
+def balancing(user):
+    return Adapter(user.session, service_type="load-balancer", interface="public", raise_exc=False)
+
+
+@contextmanager
+def load_balancer(api, access, **options):
+    """Make a load balancer, wait for it, and delete it in the end."""
+    body = {"loadbalancer": {"name": "test", "vip_subnet_id": access.vip_subnet_id, **options}}
+    answer = api.post(LOAD_BALANCERS, json=body)
+    assert answer.status_code == 201, answer.text
+    path = f"{LOAD_BALANCERS}/{answer.json()['loadbalancer']['id']}"
+    try:
+        yield until(lambda: settled(api, path), seconds=_SECONDS, what="the load balancer is made")
+    finally:
+        answer = api.delete(f"{path}?cascade=true")
+        assert answer.status_code == 204, answer.text
+        until(lambda: api.get(path).status_code == 404, seconds=_SECONDS, what="the load balancer is gone")
+
+
+def settled(api, path):
+    found = api.get(path).json()["loadbalancer"]
+    return None if found["provisioning_status"].startswith("PENDING") else found
+
+
+def things(cloud):
+    """All that a load balancer needs of other services, by kind."""
+    octavia = cloud.octavia
+    return {
+        "servers": octavia.compute.get("/servers/detail?all_tenants=1").json()["servers"],
+        "groups": octavia.compute.get("/os-server-groups?all_projects=1").json()["server_groups"],
+        "ports": octavia.network.get("/v2.0/ports").json()["ports"],
+    }
+
+
+def nothing_is_left(cloud):
+    until(lambda: not any(things(cloud).values()), seconds=30, what="no server, port or server group is left")
+
+
+def roots(box):
+    """The pid of each of Octavia's three programs."""
+    return {each.service: each.pid for each in box.status() if each.service.startswith("octavia")}
+
+
+@pytest.mark.parametrize("user", ["admin", "demo"])
+def test_a_load_balancer_has_a_real_server_on_real_ports_and_leaves_nothing(box, cloud, user):
+    """Issue: "create a load balancer (SINGLE …) → amphorae ACTIVE … delete → no server, port or server group is left"."""
+    access = box.access()
+    with load_balancer(balancing(getattr(cloud, user)), access) as made:
+        assert made["provisioning_status"] == "ACTIVE"
+        found = things(cloud)
+        (server,) = found["servers"]
+        assert server["status"] == "ACTIVE"
+        assert server["tenant_id"] == access.projects["service"]
+        plugged = [port for port in found["ports"] if port["device_id"] == server["id"]]
+        assert {port["network_id"] for port in plugged} == {access.network_id, access.vip_network_id}
+        (amphora,) = balancing(cloud.octavia).get("/v2/octavia/amphorae").json()["amphorae"]
+        assert (amphora["status"], amphora["compute_id"]) == ("ALLOCATED", server["id"])
+        assert {amphora["lb_network_ip"], amphora["vrrp_ip"]} == {
+            address["ip_address"] for port in plugged for address in port["fixed_ips"]
+        }
+    nothing_is_left(cloud)
+
+
+def test_a_pair_is_in_a_server_group(box, cloud):
+    """Issue: "ACTIVE_STANDBY, with … anti-affinity"; with one host the policy is the soft one."""
+    admin = balancing(cloud.admin)
+    profile = admin.post(
+        "/v2.0/lbaas/flavorprofiles",
+        json={
+            "flavorprofile": {
+                "name": "pair",
+                "provider_name": "amphora",
+                "flavor_data": json.dumps({"loadbalancer_topology": "ACTIVE_STANDBY"}),
+            }
+        },
+    ).json()["flavorprofile"]["id"]
+    body = {"flavor": {"name": "pair", "flavor_profile_id": profile, "enabled": True}}
+    flavor = admin.post("/v2.0/lbaas/flavors", json=body).json()["flavor"]["id"]
+    with load_balancer(admin, box.access(), flavor_id=flavor) as made:
+        assert made["provisioning_status"] == "ACTIVE"
+        found = things(cloud)
+        (group,) = found["groups"]
+        assert group["policies"] == ["soft-anti-affinity"]
+        assert set(group["members"]) == {server["id"] for server in found["servers"]}
+        assert [server["status"] for server in found["servers"]] == ["ACTIVE", "ACTIVE"]
+        amphorae = admin.get("/v2/octavia/amphorae").json()["amphorae"]
+        assert {amphora["role"] for amphora in amphorae} == {"MASTER", "BACKUP"}
+    nothing_is_left(cloud)
+
+
+def test_octavia_is_remembered_and_resumes_with_its_load_balancers(box, cloud):
+    with load_balancer(balancing(cloud.admin), box.access()) as made:
+        sandbox_id = State.load(box.layout.state).sandbox_id
+        box.down()
+        assert find(sandbox_id) == {}
+        assert roots(box) == dict.fromkeys(("octavia", "octavia-health-manager", "octavia-housekeeping"))
+        box.up(deadline_seconds=300)
+        assert {each.state for each in box.status()} == {"running"}
+        again = balancing(cloud.admin).get(f"{LOAD_BALANCERS}/{made['id']}").json()["loadbalancer"]
+        assert again["provisioning_status"] == "ACTIVE"
+    nothing_is_left(cloud)
+
+
+def test_sighup_makes_all_three_programs_take_over_what_is_mutable(box, cloud):
+    """Issue: "its SIGHUP handler mutates the configuration"."""
+    local, before = box.layout.config / "octavia" / "local.conf", roots(box)
+    original = local.read_text()
+    local.write_text(f"{original}[DEFAULT]\ndebug = true\n[health_manager]\nheartbeat_interval = 7\n")
+    try:
+        hup(before)
+        said = {
+            "octavia": r"Options that changed: .*\[health_manager\] heartbeat_interval",
+            "octavia-health-manager": "received HUP signal, mutating config",
+            "octavia-housekeeping": "received HUP signal, mutating config",
+        }
+        for service, text in said.items():
+            until(partial(logged, box, service, text), seconds=10, what=f"{service} takes it over")
+        local.write_text("this is no configuration\n")
+        hup({"octavia": before["octavia"]})
+        until(lambda: logged(box, "octavia", "could not be read again"), seconds=10, what="the mistake is logged")
+    finally:
+        local.write_text(original)
+        hup(before)
+    assert balancing(cloud.admin).get(LOAD_BALANCERS).status_code == 200
+    assert roots(box) == before
+
+
+def hup(pids):
+    for pid in pids.values():
+        os.kill(pid, signal.SIGHUP)
+
+
+def logged(box, service, text):
+    return re.search(text, "\n".join(box.logs(service, 100_000)))
+
+
+def test_the_compute_driver_can_be_exchanged(box, cloud):
+    """Ours in the stock one's place, and what the stock one made is still deleted."""
+    with load_balancer(balancing(cloud.admin), box.access()):
+        before = roots(box)
+        box.up(deadline_seconds=300, compute_driver="amphora_image_driver")
+        assert not set(before.values()) & set(roots(box).values())
+        with load_balancer(balancing(cloud.admin), box.access()) as made:
+            assert made["provisioning_status"] == "ACTIVE"
+            assert logged(box, "octavia", r"INFO amphora_image\.")
+    nothing_is_left(cloud)
+
+
+def test_octavia_listens_on_loopback_and_shows_no_secret(box, cloud):
+    """Issue 2: "stdout, stderr, logs and `/proc/*/cmdline` of children hold none of them"."""
+    with load_balancer(balancing(cloud.admin), box.access()):
+        state = State.load(box.layout.state)
+    processes = [
+        each
+        for service, found in find(state.sandbox_id).items()
+        if service.startswith("octavia")
+        for root in found
+        for each in (root, *root.children(recursive=True))
+    ]
+    sockets = [socket for each in processes for socket in each.net_connections(kind="inet")]
+    opened = [socket.laddr for socket in sockets if socket.status in {psutil.CONN_LISTEN, psutil.CONN_NONE}]
+    assert {address.ip for address in opened} == {"127.0.0.1"}
+    assert state.ports["octavia-health-manager"] in {address.port for address in opened}
+    seen = {log.name: log.read_text(errors="replace") for log in box.layout.logs.iterdir()}
+    seen |= {f"command line of {each.pid}": " ".join(each.cmdline()) for each in processes}
+    secrets = [*state.passwords.values(), "gAAAA"]
+    assert not {place for place, text in seen.items() for secret in secrets if secret in text}
