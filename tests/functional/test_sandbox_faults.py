@@ -171,7 +171,9 @@ def test_down_ends_only_its_own_processes(sandbox, other):
 def test_an_interrupted_up_leaves_no_process(other, home, ending):
     other.down()
     command = [PROGRAM, "sandbox", "up", "--name", "other"]
-    with subprocess.Popen(command, env=environ(HOME=str(home)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as up:
+    # Whatever runs in a shell's background, these tests too, is started with SIGINT ignored.
+    heeding = ["env", "--default-signal=INT", *command]
+    with subprocess.Popen(heeding, env=environ(HOME=str(home)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as up:
         _await(lambda: len(processes_of(other)) > 3)
         up.send_signal(ending)
         up.communicate(timeout=60)
