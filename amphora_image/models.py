@@ -89,10 +89,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundServer:
-    """A server that was found by its name, and its age by Nova's own clock, so that clocks need not agree."""
+    """A server that was found in a list, and its age by Nova's own clock, so that clocks need not agree."""
 
     server: Server
     age_seconds: float
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,13 @@ class Resolver:
             return self._judge_all(wanted.reference, rules)
         return self._look_up(wanted, rules)
 
+    def rules(self, wanted: Wanted, policy: Policy) -> Rules:
+        """Say by which rules ``wanted`` is judged where the build names no owner.
+
+        :raises NoOwnerError: whose images to trust is not known.
+        """
+        return self._rules(wanted, policy, None)
+
     def _decide(self, wanted: Wanted, policy: Policy, owner: str | None) -> Image:
         """Look up what is wanted; where nothing passes, say why or fall back to the deprecated id."""
         rules = self._rules(wanted, policy, owner)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import openstack.config
 from openstack import exceptions
 
-from amphora_image.config.options import AMPHORA_IMAGE, CINDER, GLANCE, NOVA
+from amphora_image.config.options import AMPHORA_IMAGE, CINDER, GLANCE, NEUTRON, NOVA
 from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
     from oslo_config import cfg
 
-_SERVICE_TYPES = {GLANCE: "image", NOVA: "compute", CINDER: "block-storage"}
+_SERVICE_TYPES = {GLANCE: "image", NOVA: "compute", CINDER: "block-storage", NEUTRON: "network"}
 
 
 def cloud_session(name: str | None, conf: cfg.ConfigOpts) -> Session:

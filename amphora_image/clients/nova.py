@@ -21,17 +21,18 @@ from amphora_image.clients.refusals import attach_refusal, build_refusal, was_no
 from amphora_image.clients.session import service_session
 from amphora_image.clients.translate import retried, translated
 from amphora_image.errors import (
+    AccessDeniedError,
     AmbiguousBuildError,
     PortInUseError,
     RequestRefusedError,
     ResourceNotFoundError,
     ServiceUnavailableError,
 )
-from amphora_image.models import FoundServer, Interface, Server, ServerGroup
+from amphora_image.models import Flavor, FoundServer, Interface, Server, ServerGroup
 from amphora_image.trail import note_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from keystoneauth1.session import Session
     from oslo_config import cfg
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MICROVERSION = "2.15"
+_PAGE_SERVERS = 500
+#: Where a flavor's extra specs tell the architecture: a trait, or a capability whose value may have an operator before.
+_TRAIT = re.compile(r"trait:(?:HW|COMPUTE)_ARCH_(?P<name>\w+)")
+_CAPABILITY = "capabilities:cpu_info:arch"
 
 
 def connect(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Any:
@@ -51,7 +56,7 @@ def connect(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Any:
         region_name=group.region_name or None,
         endpoint_type=group.endpoint_type,
     )
-    for manager in (made.servers, made.server_groups, made.flavors, made.availability_zones):
+    for manager in (made.servers, made.server_groups, made.flavors, made.keypairs, made.availability_zones):
         manager.completion_cache = _no_completion_cache
     return made
 
@@ -130,6 +135,29 @@ class NovaServers:
             now = parsedate_to_datetime(response.headers["Date"])
             return [_found(raw, now) for raw in body["servers"] if raw["name"] == name]
 
+    def everything(self) -> list[FoundServer]:
+        """List all servers of our project, and how long ago each was made, by Nova's own clock; page by page.
+
+        :raises ServiceUnavailableError: a page could not be read within the deadline.
+        """
+        found: list[FoundServer] = []
+        while page := self._page(found[-1].server.id if found else None):
+            found += page
+        return found
+
+    def _page(self, marker: str | None) -> list[FoundServer]:
+        """Read the servers that come after ``marker``, the oldest first."""
+        query = {"limit": str(_PAGE_SERVERS), "sort_key": "created_at", "sort_dir": "asc"}
+        path = f"/servers/detail?{urlencode(query | ({'marker': marker} if marker else {}))}"
+
+        def once() -> list[FoundServer]:
+            with translated("Nova", "list servers"):
+                response, body = self._client.client.get(path)
+                now = parsedate_to_datetime(response.headers["Date"])
+                return [_found(raw, now) for raw in body["servers"]]
+
+        return retried(once, deadline_seconds=self._deadline_seconds)
+
     def delete(self, server_id: str) -> bool:
         """Delete a server; False when there was none."""
         return self._remove("delete a server", lambda: self._client.servers.delete(server=server_id))
@@ -197,6 +225,26 @@ class NovaServers:
         """
         self._read("read a flavor", lambda: self._client.flavors.get(flavor_id), ("flavor", flavor_id))
 
+    def flavor(self, flavor_id: str) -> Flavor:
+        """Give a flavor, with the architecture that its extra specs ask for if this user may read those.
+
+        :raises ResourceNotFoundError: Nova has no such flavor.
+        """
+        wanted = ("flavor", flavor_id, "[controller_worker] amp_flavor_id")
+        raw = self._read("read a flavor", lambda: self._client.flavors.get(flavor_id), wanted)
+        specs: dict[str, str] = {}
+        with contextlib.suppress(AccessDeniedError):
+            specs = self._read("read a flavor's extra specs", raw.get_keys, wanted)
+        return Flavor(id=raw.id, name=raw.name, ram=raw.ram, disk=raw.disk, architecture=_architecture(specs))
+
+    def check_key_pair(self, name: str) -> None:
+        """Return when this user has the key pair.
+
+        :raises ResourceNotFoundError: there is none, or it is another user's.
+        """
+        wanted = ("key pair", name, "[controller_worker] amp_ssh_key_name")
+        self._read("read a key pair", lambda: self._client.keypairs.get(name), wanted)
+
     def check_zone(self, zone: str) -> None:
         """Return when Nova has the availability zone.
 
@@ -206,7 +254,7 @@ class NovaServers:
         if zone not in {one.zoneName for one in zones}:
             raise ResourceNotFoundError("availability zone", zone)
 
-    def _read(self, action: str, call: Callable[[], T], wanted: tuple[str, str]) -> T:
+    def _read(self, action: str, call: Callable[[], T], wanted: tuple[str, ...]) -> T:
         """Run a GET, again while it fails for passing reasons; a 404 names what was ``wanted``."""
 
         def once() -> T:
@@ -247,4 +295,13 @@ def _found(raw: dict[str, Any], now: datetime) -> FoundServer:
         image_id=(raw["image"] or {}).get("id"),
         flavor_id=raw["flavor"]["id"],
     )
-    return FoundServer(server=server, age_seconds=(now - datetime.fromisoformat(raw["created"])).total_seconds())
+    created = datetime.fromisoformat(raw["created"])
+    return FoundServer(server=server, age_seconds=(now - created).total_seconds(), created_at=created)
+
+
+def _architecture(specs: Mapping[str, str]) -> str | None:
+    """Read from a flavor's extra specs which architecture its hosts must have; None where it asks for none."""
+    for name, value in specs.items():
+        if (trait := _TRAIT.fullmatch(name)) and value == "required":
+            return trait["name"].lower()
+    return (specs.get(_CAPABILITY) or "").rpartition(" ")[2] or None

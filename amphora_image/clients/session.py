@@ -27,6 +27,12 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     return [(SERVICE_AUTH, [unique[name] for name in sorted(unique)])]
 
 
+def has_credentials(conf: cfg.ConfigOpts) -> bool:
+    """Tell whether ``[service_auth]`` is there at all, complete or not."""
+    loading.register_auth_conf_options(conf, SERVICE_AUTH)
+    return bool(conf[SERVICE_AUTH].auth_type or conf[SERVICE_AUTH].auth_section)
+
+
 def load_session(conf: cfg.ConfigOpts) -> Session:
     """Make a session from ``[service_auth]``: any auth plug-in that keystoneauth has, with its TLS options.
 

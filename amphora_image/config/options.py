@@ -20,6 +20,7 @@ CONTROLLER_WORKER = "controller_worker"
 NOVA = "nova"
 GLANCE = "glance"
 CINDER = "cinder"
+NEUTRON = "neutron"
 SERVICE_AUTH = "service_auth"
 
 VOLUME_NOOP_DRIVER = "volume_noop_driver"
@@ -101,6 +102,14 @@ _CINDER = [
     cfg.IntOpt("volume_create_timeout", default=300, min=1, help="Seconds a volume may take to become available."),
 ]
 
+#: Octavia has two names for some of these; the newer one wins.
+_NEUTRON = [
+    *_endpoint("Neutron"),
+    cfg.StrOpt("endpoint_override", help="The URL of Neutron, used instead of the catalogue's and of endpoint."),
+    cfg.ListOpt("valid_interfaces", default=[], help="Endpoint interfaces, the best first, instead of endpoint_type."),
+    cfg.StrOpt("cafile", help="CA certificates file, where ca_certificates_file is empty."),
+]
+
 AMPHORA_IMAGE_OPTIONS = [
     cfg.DictOpt(
         "zone_image_tags",
@@ -159,6 +168,7 @@ SHARED_OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {
     NOVA: _NOVA,
     GLANCE: _endpoint("Glance"),
     CINDER: _CINDER,
+    NEUTRON: _NEUTRON,
 }
 
 #: group → the options that only this library has.

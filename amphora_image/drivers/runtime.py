@@ -52,14 +52,14 @@ class Runtime:
         self.conf = conf
         self.session = load_session(conf) if session is None else session
         seconds = float(conf[AMPHORA_IMAGE].retry_deadline_seconds)
-        images = GlanceImages(adapter(self.session, conf[GLANCE], "image"), deadline_seconds=seconds)
+        self.images = GlanceImages(adapter(self.session, conf[GLANCE], "image"), deadline_seconds=seconds)
         self.nova = connect(self.session, conf[NOVA])
         self.servers = NovaServers(self.nova, deadline_seconds=seconds)
         self.volumes: CinderVolumes | None = None
         if conf[CONTROLLER_WORKER].volume_driver == VOLUME_CINDER_DRIVER:
             block_storage = adapter(self.session, conf[CINDER], "block-storage")
             self.volumes = CinderVolumes(block_storage, conf[CINDER], deadline_seconds=seconds)
-        self.resolver = Resolver(images, lambda: project_id(self.session, deadline_seconds=seconds))
+        self.resolver = Resolver(self.images, lambda: project_id(self.session, deadline_seconds=seconds))
         self.deadlines = Deadlines(seconds, float(conf[AMPHORA_IMAGE].ambiguous_build_deadline_seconds))
         self.booter = Booter(self.servers, self.volumes, deadlines=self.deadlines)
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the real Nova of the functional tests does not do on order: lost answers, refusals of rare kinds, HTML."""
 
+from datetime import UTC, datetime
+
 import pytest
 from fakes.web import Answer, serving
 from keystoneauth1.session import Session
@@ -128,3 +130,57 @@ def test_a_port_in_use_is_success_only_when_it_is_plugged_into_this_server(tmp_p
         else:
             with pytest.raises(PortInUseError):
                 servers.attach(ID, port_id="p1")
+
+
+def flavor(specs):
+    raw = {"id": "f1", "name": "amphora", "ram": 1024, "disk": 2, "links": []}
+    return Answer({"flavor": raw}), Answer({"extra_specs": specs}) if isinstance(specs, dict) else specs
+
+
+@pytest.mark.parametrize(
+    ("specs", "architecture"),
+    [
+        ({}, None),
+        ({"trait:HW_ARCH_AARCH64": "required"}, "aarch64"),
+        ({"trait:HW_ARCH_AARCH64": "forbidden"}, None),
+        ({"trait:COMPUTE_ARCH_X86_64": "required", "hw:cpu_policy": "shared"}, "x86_64"),
+        ({"capabilities:cpu_info:arch": "s== x86_64"}, "x86_64"),
+        (refusal(403, "Policy doesn't allow os-flavor-extra-specs:index to be performed."), None),
+    ],
+)
+def test_a_flavor_tells_the_architecture_that_it_asks_for(tmp_path, specs, architecture):
+    with serving(*flavor(specs)) as web:
+        found = servers_at(web.url, tmp_path).flavor("f1")
+    assert (found.id, found.name, found.ram, found.disk) == ("f1", "amphora", 1024, 2)
+    assert found.architecture == architecture
+
+
+def test_a_missing_flavor_or_key_pair_names_its_option(tmp_path):
+    with serving(refusal(404, "no"), refusal(404, "no")) as web:
+        servers = servers_at(web.url, tmp_path)
+        with pytest.raises(ResourceNotFoundError, match="amp_flavor_id"):
+            servers.flavor("f1")
+        with pytest.raises(ResourceNotFoundError, match="amp_ssh_key_name"):
+            servers.check_key_pair("k1")
+
+
+def test_all_servers_are_listed_page_by_page_with_their_age(tmp_path):
+    raw = {
+        "id": ID,
+        "name": "a",
+        "status": "ACTIVE",
+        "image": "",
+        "flavor": {"id": "f"},
+        "created": "2026-01-01T00:00:00Z",
+    }
+    with serving(Answer({"servers": [raw]}), Answer({"servers": []})) as web:
+        (found,) = servers_at(web.url, tmp_path).everything()
+    assert (found.server.id, found.server.image_id, found.created_at.isoformat()) == (
+        ID,
+        None,
+        "2026-01-01T00:00:00+00:00",
+    )
+    now = datetime.now(UTC)
+    assert found.age_seconds == pytest.approx((now - found.created_at).total_seconds(), abs=5)
+    assert "marker" not in web.asked[0][1]
+    assert f"marker={ID}" in web.asked[1][1]
