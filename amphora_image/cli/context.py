@@ -11,6 +11,9 @@ from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
+
+    from oslo_config import cfg
 
     from amphora_image.config.policy import Wanted
     from amphora_image.drivers.runtime import Runtime
@@ -18,8 +21,15 @@ if TYPE_CHECKING:
 _SERVER_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
-def open_runtime(options: argparse.Namespace) -> Runtime:
+def names_a_cloud(options: argparse.Namespace) -> bool:
+    """Tell whether --os-cloud or OS_* variables give credentials."""
+    return bool(options.os_cloud or os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL"))
+
+
+def open_runtime(options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts], None] | None = None) -> Runtime:
     """Load the ini and choose the credentials: --os-cloud, then OS_*, then ``[service_auth]``; nothing is sent.
+
+    ``prepare`` may change what was loaded.
 
     :raises ConfigurationError: the ini, the cloud's entry or ``[service_auth]`` cannot be used.
     """
@@ -27,7 +37,9 @@ def open_runtime(options: argparse.Namespace) -> Runtime:
     from amphora_image.drivers.runtime import Runtime  # noqa: PLC0415 - heavy
 
     conf = load(options.config_file, options.config_dir)
-    if options.os_cloud or os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL"):
+    if prepare is not None:
+        prepare(conf)
+    if names_a_cloud(options):
         from amphora_image.clients.cloud import cloud_session  # noqa: PLC0415 - heavy
 
         return Runtime(conf, cloud_session(options.os_cloud, conf))

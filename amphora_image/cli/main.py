@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: of each installed package, which takes longer than all else that --help does.
 COMMANDS = {
     "boot": "amphora_image.cli.boot:Boot",
+    "check": "amphora_image.cli.check:Check",
     "resolve": "amphora_image.cli.resolve:Resolve",
     "sandbox down": "amphora_image.cli.sandbox:Down",
     "sandbox env": "amphora_image.cli.sandbox:Env",

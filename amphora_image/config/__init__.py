@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
@@ -12,9 +13,9 @@ from amphora_image.config.options import OWN_OPTIONS, SHARED_OPTIONS
 from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["check_values", "list_opts", "load", "register_opts", "register_own_opts"]
+__all__ = ["check_values", "explained", "list_opts", "load", "register_opts", "register_own_opts"]
 
 
 def register_own_opts(conf: cfg.ConfigOpts) -> None:
@@ -46,8 +47,20 @@ def load(files: Sequence[str] = (), directories: Sequence[str] = ()) -> cfg.Conf
     arguments = [f"--config-file={name}" for name in files] + [f"--config-dir={name}" for name in directories]
     conf = cfg.ConfigOpts()
     register_opts(conf)
-    try:
+    with explained(*files, *directories):
         conf(arguments, project="amphora_image")
+    check_values(conf)
+    return conf
+
+
+@contextmanager
+def explained(*names: str) -> Iterator[None]:
+    """Say what is wrong with the files that oslo.config reads inside; ``names`` are told where it names none itself.
+
+    :raises ConfigurationError: a file is missing, unreadable or no ini.
+    """
+    try:
+        yield
     except (cfg.ConfigFilesNotFoundError, cfg.ConfigDirNotFoundError) as error:
         raise ConfigurationError(str(error), "give the path of a file that exists") from error
     except cfg.ConfigFilesPermissionDeniedError as error:
@@ -58,10 +71,8 @@ def load(files: Sequence[str] = (), directories: Sequence[str] = ()) -> cfg.Conf
         problem = f"{error.config_file}, line {line}, is no ini"
         raise ConfigurationError(problem, "write [group] lines and name = value lines") from None
     except (cfg.Error, UnicodeDecodeError, OSError) as error:
-        problem = f"{', '.join([*files, *directories])} cannot be read: {error}"
+        problem = f"{', '.join(names) or 'the configuration'} cannot be read: {error}"
         raise ConfigurationError(problem, "mend or replace the file") from error
-    check_values(conf)
-    return conf
 
 
 def check_values(conf: cfg.ConfigOpts) -> None:
