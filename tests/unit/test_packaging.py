@@ -25,6 +25,7 @@ SETUP.read(ROOT / "setup.cfg")
 DISTRIBUTIONS = {
     "oslo_config": "oslo.config",
     "oslo_log": "oslo.log",
+    "oslo_upgradecheck": "oslo.upgradecheck",
     "oslo_utils": "oslo.utils",
     "novaclient": "python-novaclient",
     "openstack": "openstacksdk",
