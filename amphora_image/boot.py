@@ -119,8 +119,11 @@ class Booter:
             server_id = self._create(request, source)
         except AmbiguousBuildError:
             raise
-        except BaseException:
+        except Exception:
             self._drop(volume_id)
+            raise
+        except BaseException:
+            LOG.warning("Interrupted while Nova made server %s: look for that name, it may be there", request.name)
             raise
         return Server(
             id=server_id,

@@ -21,6 +21,7 @@ class Rules:
     """What a candidate must satisfy.
 
     ``owner`` is the project whose images are trusted; None trusts everyone's and is never a default.
+    ``denied_image_ids`` are in lower case.
     """
 
     owner: str | None
@@ -32,7 +33,7 @@ class Rules:
             return f"its status is {candidate.status or 'unknown'}, not active"
         if candidate.hidden:
             return "it is hidden (os_hidden)"
-        if candidate.id in self.denied_image_ids:
+        if candidate.id.lower() in self.denied_image_ids:
             return "it is listed in [amphora_image] denied_image_ids"
         if self.owner is not None and candidate.owner != self.owner:
             seen_as = f" ({candidate.visibility})" if candidate.visibility else ""

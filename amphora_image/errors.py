@@ -90,10 +90,10 @@ class NoImageError(AmphoraImageError):
     exit_code = 4
 
     def __str__(self) -> str:
-        found = "; ".join(map(_one_line, self.rejected)) or "no image has it, or none that this user may see"
+        found = "; ".join(map(_one_line, self.rejected)) or "there is none, or none that this user may see"
         return (
             f"no image may be booted for {self.wanted} (trusted owner: {self.owner}): {found}; "
-            f"tag an active image of that owner, or see `amphora-image resolve --explain`"
+            f"tag an active image of that owner, or name its id"
         )
 
 

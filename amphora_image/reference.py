@@ -54,13 +54,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class IdReference(Reference):
-    """One image, by its id."""
+    """One image, by its id, which Glance writes in lower case."""
 
     image_id: str
 
     def __post_init__(self) -> None:
         if not _UUID.fullmatch(self.image_id):
             raise InvalidReferenceError(self.image_id, "an image id is a UUID")
+        object.__setattr__(self, "image_id", self.image_id.lower())
 
     def __str__(self) -> str:
         return f"{_SCHEME}://{self.image_id}"

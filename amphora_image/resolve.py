@@ -70,9 +70,17 @@ class Resolver:
             return self._decide(wanted, policy, owner)
         return Image.of(current, f"{image.chosen_by}, as the other of its pair")
 
-    def forget_pair(self, wanted: Wanted, server_group_id: str | None) -> None:
-        """Drop the decision kept for the second of a pair: the first one's boot failed."""
-        self._pairs.forget((server_group_id, wanted.reference))
+    def boot_failed(self, wanted: Wanted, server_group_id: str | None) -> None:
+        """Give back what a build took of its pair's decision: nothing came of it."""
+        self._pairs.failed((server_group_id, wanted.reference))
+
+    def booted(self, wanted: Wanted, server_group_id: str | None, server_id: str) -> None:
+        """Note the server that a build led to."""
+        self._pairs.came_of((server_group_id, wanted.reference), server_id)
+
+    def deleted(self, server_id: str) -> None:
+        """Forget the decision that led to a server: the image of one that existed before decides nothing."""
+        self._pairs.gone(server_id)
 
     def explain(self, wanted: Wanted, policy: Policy, *, owner: str | None = None) -> Choice:
         """Judge every image that could be meant, foreign, hidden and inactive ones too; costs up to two requests.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cliff.show import ShowOne
 
-from amphora_image.cli.context import columns, open_runtime, wanted_by
+from amphora_image.cli.context import columns, open_runtime, seconds, wanted_by
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +38,7 @@ class Boot(ShowOne):
         parser.add_argument("--server-group", metavar="ID", help="Server group; a pair in one gets one image.")
         parser.add_argument("--wait", action="store_true", help="Return once the server is ACTIVE.")
         parser.add_argument(
-            "--deadline", metavar="SECONDS", type=float, default=300, help="How long --wait waits (default: 300)."
+            "--deadline", metavar="SECONDS", type=seconds, default=300, help="How long --wait waits (default: 300)."
         )
         return parser
 

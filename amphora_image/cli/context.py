@@ -66,6 +66,17 @@ def server_id(text: str) -> str:
     return text
 
 
+def seconds(text: str) -> float:
+    """Read a positive number of seconds from the command line.
+
+    :raises ValueError: it is none; argparse says so.
+    """
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
 def columns(value: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...], list[Any]]:
     """Give the named attributes of ``value`` as cliff's ShowOne takes them."""
     return names, [getattr(value, name) for name in names]

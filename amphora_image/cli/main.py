@@ -99,6 +99,8 @@ class AmphoraImageApp(App):
             handler.setFormatter(_Formatter(handler.formatter._fmt if handler.formatter else None))  # noqa: SLF001
         for noisy in ("keystoneauth", "novaclient", "openstack", "requests", "urllib3"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
+        if not self.stderr.isatty():  # who waits at a terminal wants to know for what; a program wants one line
+            logging.getLogger("amphora_image.clients.translate").setLevel(logging.WARNING)
         # What these warn of, a Keystone that is down and an auth_type that nobody has, the error itself tells.
         for repeating in ("keystoneauth.identity", "stevedore"):
             logging.getLogger(repeating).setLevel(logging.ERROR)

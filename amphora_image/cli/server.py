@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cliff.command import Command
 from cliff.show import ShowOne
 
-from amphora_image.cli.context import columns, open_runtime, server_id
+from amphora_image.cli.context import columns, open_runtime, seconds, server_id
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +40,7 @@ class Delete(Command):
         parser.add_argument("servers", metavar="ID", nargs="+", help="UUID of a server; may be repeated.")
         parser.add_argument("--wait", action="store_true", help="Return once Nova has none of them any more.")
         parser.add_argument(
-            "--deadline", metavar="SECONDS", type=float, default=300, help="How long --wait waits (default: 300)."
+            "--deadline", metavar="SECONDS", type=seconds, default=300, help="How long --wait waits (default: 300)."
         )
         return parser
 

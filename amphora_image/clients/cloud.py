@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import openstack.config
-from openstack import exceptions
 
 from amphora_image.config.options import AMPHORA_IMAGE, CINDER, GLANCE, NEUTRON, NOVA
 from amphora_image.errors import ConfigurationError
@@ -28,7 +27,7 @@ def cloud_session(name: str | None, conf: cfg.ConfigOpts) -> Session:
     try:
         region = openstack.config.OpenStackConfig().get_one(cloud=name)
         session: Session = region.get_session()
-    except exceptions.SDKException as error:
+    except Exception as error:  # openstacksdk lets through whatever it stumbles over in the user's file
         raise ConfigurationError(
             f"the cloud {name or 'that OS_* variables describe'} cannot be used: {error}",
             "correct clouds.yaml or the variables; `amphora-image sandbox env --format clouds` shows a whole entry",

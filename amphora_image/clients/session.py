@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from keystoneauth1 import exceptions as ksa
 from keystoneauth1 import loading
 from keystoneauth1.adapter import Adapter
-from keystoneauth1.session import Session
+from oslo_config import cfg
 
 from amphora_image.clients.translate import retried, translated
+from amphora_image.config import check_group
 from amphora_image.config.options import AMPHORA_IMAGE, SERVICE_AUTH
 from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from oslo_config import cfg
+    from keystoneauth1.session import Session
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
@@ -44,9 +45,16 @@ def load_session(conf: cfg.ConfigOpts) -> Session:
     loading.register_session_conf_options(conf, SERVICE_AUTH)
     try:
         auth = loading.load_auth_from_conf_options(conf, SERVICE_AUTH)
+        check_group(conf, SERVICE_AUTH, [*conf[SERVICE_AUTH]])
         session = loading.load_session_from_conf_options(conf, SERVICE_AUTH, auth=auth)
     except ksa.AuthPluginException as error:
         raise ConfigurationError(f"[service_auth]: {error}", "complete the group for its auth_type") from error
+    except ImportError as error:
+        problem = f"[service_auth] auth_type needs a package that is not installed: {error}"
+        raise ConfigurationError(problem, "install it, or choose another auth_type") from error
+    except cfg.Error as error:
+        check_group(conf, SERVICE_AUTH, [*conf[SERVICE_AUTH]])
+        raise ConfigurationError("[service_auth] cannot be read", "compare it with the sample configuration") from error
     if auth is None:
         raise ConfigurationError(
             "there are no credentials: [service_auth] has no auth_type",
@@ -73,12 +81,23 @@ def project_id(session: Session, *, deadline_seconds: float = 60) -> str | None:
 def service_session(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Session:
     """Give the session for one service: ``session`` itself, unless the service's group has TLS options of its own.
 
-    The token is shared either way, since the auth plug-in is.
+    Those hold for the service alone: Keystone is always verified as ``[service_auth]`` says.
     """
     if not group.insecure and not group.ca_certificates_file:
         return session
-    verify = False if group.insecure else group.ca_certificates_file
-    return Session(auth=session.auth, verify=verify, cert=session.cert, timeout=session.timeout)
+    return cast("Session", _OtherTls(session, verify=False if group.insecure else group.ca_certificates_file))
+
+
+class _OtherTls(Adapter):
+    """A session that verifies one service's certificate otherwise; tokens are fetched as the session behind it does."""
+
+    def __init__(self, session: Session, *, verify: bool | str) -> None:
+        super().__init__(session)
+        self._verify = verify
+
+    def request(self, url: str, method: str, **keywords: Any) -> Any:
+        """Send a request with this service's own rule for certificates."""
+        return self.session.request(url, method, **{"verify": self._verify, **keywords})
 
 
 def adapter(session: Session, group: cfg.ConfigOpts.GroupAttr, service_type: str) -> Adapter:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tenacity
 from keystoneauth1 import exceptions as ksa
 from novaclient import exceptions as nova
+from oslo_log import log as logging
 
 from amphora_image.errors import (
     AccessDeniedError,
@@ -29,10 +31,16 @@ from amphora_image.trail import note_retry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+LOG = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 #: Statuses after which the same GET may well be answered: time-out, too many requests, and any fault of the server.
 _TRANSIENT = {408, 413, 429}
+
+
+#: What the client libraries raise; the plain ones are their stumbling over an answer of another shape.
+_FOREIGN = (ksa.ClientException, nova.ClientException, OSError, ValueError, TypeError, KeyError, AttributeError)
 
 
 @contextlib.contextmanager
@@ -45,27 +53,8 @@ def translated(service: str, action: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ksa.HttpError, nova.ClientException) as error:
-        raise _from_status(service, action, error) from error
-    except (ksa.AuthorizationFailure, ksa.AuthPluginException) as error:
-        raise AuthenticationError("Keystone", _detail(error)) from error
-    except ksa.CatalogException as error:
-        raise ConfigurationError(
-            f"the Keystone catalogue has no endpoint of {service}: {error}",
-            f"set region_name, endpoint_type or endpoint in [{service.lower()}], or region_name of the cloud",
-        ) from error
-    except ksa.SSLError as error:
-        raise ConfigurationError(
-            f"the TLS certificate of {service} is not trusted: {error}",
-            "set cafile in [service_auth], or ca_certificates_file in the service's group",
-        ) from error
-    except ksa.DiscoveryFailure as error:
-        raise ServiceUnavailableError("Keystone", str(error)) from error
-    except (ksa.ConnectionError, ksa.InvalidResponse) as error:
-        raise ServiceUnavailableError(_culprit(service, str(error)), str(error)) from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        # An answer that is no JSON, or JSON of another shape: a proxy's page, mostly.
-        raise ServiceUnavailableError(service, "its answer is not in the format of the API") from error
+    except _FOREIGN as error:
+        raise _ours(service, action, error) from error
 
 
 def retried(
@@ -92,9 +81,77 @@ def retried(
         stop=tenacity.stop_before_delay(deadline_seconds),
         wait=pause,
         sleep=sleep,
-        before_sleep=lambda _: note_retry(),
+        before_sleep=_tell,
         reraise=True,
     )(call)
+
+
+def _tell(state: tenacity.RetryCallState) -> None:
+    """Note a retry, and say that one is coming: nobody shall wait for a minute and not know for what."""
+    note_retry()
+    error, pause = (
+        state.outcome.exception() if state.outcome else None,
+        state.next_action.sleep if state.next_action else 0,
+    )
+    LOG.info("%s (again in %.1f s)", error, pause)
+
+
+def _ours(service: str, action: str, error: Exception) -> AmphoraImageError:
+    """Choose our error for a foreign one."""
+    match error:
+        case ksa.HttpError() | nova.ClientException():
+            return _from_status(service, action, error)
+        case ksa.AuthorizationFailure() | ksa.AuthPluginException():
+            return AuthenticationError("Keystone", _detail(error))
+        case ksa.CatalogException():
+            return _no_endpoint(service, error)
+        case ksa.ClientException():
+            return _from_connection(service, error)
+    return _from_stumbling(service, error)
+
+
+def _from_stumbling(service: str, error: Exception) -> AmphoraImageError:
+    """Choose our error where a library failed by an error of Python's own."""
+    if service == "Keystone" and isinstance(error, ValueError) and "URL" in str(error):
+        return _no_keystone(str(error))
+    if isinstance(error, OSError) and not isinstance(error, ValueError):
+        problem = f"a file that TLS needs cannot be used: {error}"
+        return ConfigurationError(problem, "correct cafile, certfile and keyfile in [service_auth]")
+    # An answer that is no JSON, or JSON of another shape: a proxy's page, mostly.
+    return ServiceUnavailableError(service, "its answer is not in the format of the API")
+
+
+def _from_connection(service: str, error: Exception) -> AmphoraImageError:
+    """Choose our error where no answer came, or none that can be read."""
+    culprit = "Keystone" if isinstance(error, ksa.DiscoveryFailure) else _culprit(service, str(error))
+    if isinstance(error, ksa.SSLError):
+        return ConfigurationError(
+            f"the TLS certificate of {culprit} is not trusted: {error}",
+            "set cafile in [service_auth], ca_certificates_file in the service's group, or http:// where there is no TLS",
+        )
+    if isinstance(error, ksa.DiscoveryFailure) and "HTTP 404" in str(error):
+        return _no_keystone(str(error))
+    if isinstance(getattr(error, "original", None), ValueError):  # requests: nothing can be sent to such a URL
+        if culprit == "Keystone":
+            return _no_keystone(str(error))
+        return ConfigurationError(
+            f"the address of {culprit} is no URL: {error}", f"correct endpoint in [{service.lower()}]"
+        )
+    return ServiceUnavailableError(culprit, _connection_fault(error))
+
+
+def _no_endpoint(service: str, error: Exception) -> ConfigurationError:
+    if service == "Keystone":
+        return _no_keystone(str(error))
+    return ConfigurationError(
+        f"the Keystone catalogue has no endpoint of {service}: {error}",
+        f"set region_name, endpoint_type or endpoint in [{service.lower()}], or region_name of the cloud",
+    )
+
+
+def _no_keystone(detail: str) -> ConfigurationError:
+    remedy = "correct auth_url in [service_auth] or in the cloud's entry in clouds.yaml"
+    return ConfigurationError(f"there is no Keystone at the address that is given for it: {detail}", remedy)
 
 
 def _from_status(service: str, action: str, error: Any) -> AmphoraImageError:
@@ -107,7 +164,7 @@ def _from_status(service: str, action: str, error: Any) -> AmphoraImageError:
         return QuotaExceededError(service, detail)
     if status == 404:
         return _from_not_found(service, action, detail)
-    if status == 403 and "limit" not in detail:
+    if status == 403 and "limit" not in detail and "ersonality" not in detail:
         return AccessDeniedError(service, action, detail)
     if status in _TRANSIENT or status >= 500:
         return ServiceUnavailableError(service, f"HTTP {status} {detail}")
@@ -120,8 +177,7 @@ def _from_not_found(service: str, action: str, detail: str) -> AmphoraImageError
         return ResourceNotFoundError(f"what {service} was asked for (to {action})", f"(HTTP 404 {detail})")
     if "token" in detail:  # "Could not recognize Fernet token"
         return AuthenticationError(service, detail)
-    remedy = "correct auth_url in [service_auth] or in the cloud's entry in clouds.yaml"
-    return ConfigurationError(f"there is no Keystone at the address that is given for it: {detail}", remedy)
+    return _no_keystone(detail)
 
 
 def _culprit(service: str, text: str) -> str:
@@ -136,8 +192,19 @@ def _detail(error: Any) -> str:
     if response is not None and response.headers.get("Content-Type", "").startswith("application/json"):
         with contextlib.suppress(ValueError):
             text = _message_in(response.json()) or text
-    told, request_id = text.partition("<")[0].strip()[:500], getattr(error, "request_id", None)
+    # Nova repeats a value that it refuses, and user data may hold keys.
+    told, request_id = re.split(r"<| Value: ", text)[0].strip()[:500], getattr(error, "request_id", None)
     return f"{told} ({request_id})" if request_id else told
+
+
+def _connection_fault(error: Exception) -> str:
+    """Say where the connection was to go and why it failed, without urllib3's own names for all that it tried."""
+    told = str(error)
+    reason = re.search(
+        r"\[Errno [^\]]*\] [\w ]+|Failed to resolve [^)\"]*|[Tt]imed out[^)\"]*|RemoteDisconnected|reset by peer", told
+    )
+    place = re.split(r": (?:HTTPS?Connection|\()", told)[0].partition("?")[0]
+    return f"{place} ({reason.group()})" if reason and reason.group() not in place else place
 
 
 def _message_in(body: Any) -> str:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from oslo_config import cfg
 
 from amphora_image.config.options import OWN_OPTIONS, SHARED_OPTIONS
+from amphora_image.config.policy import Policy
 from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["check_values", "explained", "list_opts", "load", "register_opts", "register_own_opts"]
+__all__ = ["check_group", "check_values", "explained", "list_opts", "load", "register_opts", "register_own_opts"]
 
 
 def register_own_opts(conf: cfg.ConfigOpts) -> None:
@@ -76,17 +77,29 @@ def explained(*names: str) -> Iterator[None]:
 
 
 def check_values(conf: cfg.ConfigOpts) -> None:
-    """Read every option once, so that a wrong value is told at the start and not in the middle of a failover.
+    """Read every option of ours once; see :func:`check_group`.
 
-    :raises ConfigurationError: naming the first option whose value is not of its kind.
+    :raises ConfigurationError: naming the first option that cannot be read.
     """
     for group, options in list_opts():
-        for option in options:
-            try:
-                getattr(conf[group], option.dest)
-            except cfg.Error as error:
-                # oslo.config's text has the file in a repr of its own class; get_location raises the same error.
-                found = re.search(r"detail='([^']*)'\) is not valid: (.*)", str(error))
-                where, reason = found.groups() if found else ("the configuration", str(error))
-                problem = f"{where}: [{group}] {option.name}: {reason}"
-                raise ConfigurationError(problem, "correct the value, or remove the line for the default") from error
+        check_group(conf, group, [option.dest for option in options])
+    Policy.of(conf).check()
+
+
+def check_group(conf: cfg.ConfigOpts, group: str, names: Iterable[str]) -> None:
+    """Read options once, so that a wrong value is told at the start and not in the middle of a failover.
+
+    :raises ConfigurationError: naming the first option whose value is not of its kind; what may be secret is not quoted.
+    """
+    for name in names:
+        try:
+            getattr(conf[group], name)
+        except (cfg.TemplateSubstitutionError, cfg.NoSuchOptError, cfg.NoSuchGroupError):
+            problem = f"[{group}] {name}: a $ in its value begins the name of no option"
+            raise ConfigurationError(problem, "write $$ for each $ that is meant as it is") from None
+        except cfg.Error as error:
+            # oslo.config's text has the file in a repr of its own class; get_location raises the same error.
+            found = re.search(r"detail='([^']*)'\) is not valid: (.*)", str(error))
+            where, reason = found.groups() if found else ("the configuration", str(error))
+            problem = f"{where}: [{group}] {name}: {reason}"
+            raise ConfigurationError(problem, "correct the value, or remove the line for the default") from error

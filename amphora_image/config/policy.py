@@ -46,7 +46,10 @@ class Policy:
 
     @classmethod
     def of(cls, conf: cfg.ConfigOpts) -> Policy:
-        """Read the policy from ``conf`` as it is now: mutable options take effect at the next build."""
+        """Read the policy from ``conf`` as it is now: mutable options take effect at the next build.
+
+        :raises ConfigurationError: denied_image_ids holds what is no image id.
+        """
         worker, ours = conf[CONTROLLER_WORKER], conf[AMPHORA_IMAGE]
         return cls(
             image_tag=worker.amp_image_tag or "",
@@ -55,7 +58,7 @@ class Policy:
             deprecated_id=worker.amp_image_id or "",
             owner=worker.amp_image_owner_id or "",
             trust_any_owner=ours.trust_any_owner,
-            denied_image_ids=frozenset(ours.denied_image_ids),
+            denied_image_ids=frozenset(map(_denied, ours.denied_image_ids)),
             pair_window_seconds=ours.pair_window_seconds,
         )
 
@@ -79,6 +82,15 @@ class Policy:
             raise NothingWantedError
         return fallback
 
+    def check(self) -> None:
+        """Read what is otherwise read only when it counts.
+
+        :raises ConfigurationError: image_ref or amp_image_id cannot be read.
+        """
+        if self.image_ref:
+            _parse(self.image_ref, "[amphora_image] image_ref")
+        self.fallback()
+
     def fallback(self) -> Wanted | None:
         """Give what the deprecated ``amp_image_id`` names, or None when it is not set.
 
@@ -92,6 +104,15 @@ class Policy:
         except InvalidReferenceError as error:
             problem = f"{source} is {self.deprecated_id!r}, which is no image id"
             raise ConfigurationError(problem, "put a UUID there") from error
+
+
+def _denied(text: str) -> str:
+    """Read one id of ``denied_image_ids``; what bars no image must not look as if it did."""
+    try:
+        return IdReference(text.strip().removeprefix("glance://")).image_id
+    except InvalidReferenceError as error:
+        problem = f"[amphora_image] denied_image_ids holds {text!r}, which is no image id"
+        raise ConfigurationError(problem, "put UUIDs there, with commas between them") from error
 
 
 def _parse(text: str, option: str) -> TagReference | IdReference:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
@@ -12,10 +13,10 @@ from amphora_image.boot import BootRequest
 from amphora_image.config import register_opts
 from amphora_image.drivers.base import DOWN, UP, ComputeDriver
 from amphora_image.drivers.runtime import shared
-from amphora_image.errors import AmphoraImageError
+from amphora_image.errors import AmphoraImageError, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from amphora_image.drivers.runtime import Runtime
     from amphora_image.models import Interface, Server, ServerGroup
@@ -53,6 +54,7 @@ class NovaComputeDriver(ComputeDriver):
         availability_zone: Mapping[str, str] | None = None,
     ) -> str:
         """See :meth:`ComputeDriver.build`; what is left out is taken from ``[controller_worker]`` and ``[nova]``."""
+        _check_contents(config_drive_files, user_data)
         runtime, zones = self._runtime, availability_zone or {}
         request = runtime.with_defaults(
             BootRequest(
@@ -75,6 +77,7 @@ class NovaComputeDriver(ComputeDriver):
 
     def delete(self, compute_id: str) -> None:
         """See :meth:`ComputeDriver.delete`."""
+        self._runtime.resolver.deleted(compute_id)
         if not self._runtime.servers.delete(compute_id):
             LOG.warning("Server %s is not there, so it counts as deleted", compute_id)
 
@@ -121,3 +124,16 @@ class NovaComputeDriver(ComputeDriver):
     def validate_availability_zone(self, availability_zone: str) -> None:
         """See :meth:`ComputeDriver.validate_availability_zone`."""
         self._runtime.servers.check_zone(availability_zone)
+
+
+def _check_contents(files: Any, user_data: Any) -> None:
+    """Refuse what novaclient would stumble over half-way, before anything is looked up or sent.
+
+    :raises ConfigurationError: something is neither text, nor bytes, nor a file.
+    """
+    if files and not isinstance(files, Mapping):
+        raise ConfigurationError("config_drive_files is no mapping of paths to contents", "pass a dict")
+    for name, content in {**(files or {}), "user_data": user_data or ""}.items():
+        if not isinstance(content, str | bytes) and not hasattr(content, "read"):
+            problem = f"the content of {name} is {type(content).__name__}, neither text nor a file"
+            raise ConfigurationError(problem, "pass a str, bytes or a file object")

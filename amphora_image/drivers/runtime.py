@@ -79,6 +79,7 @@ class Runtime:
         """
         with recorded() as trail:
             image, server = self._build(wanted, request, owner, booter or self.booter)
+        self.resolver.booted(wanted, request.server_group_id, server.id)
         LOG.info(
             "Amphora %s is server %s, from image %s (%s) of project %s, %s %s, chosen by %s; %s",
             *(request.name, server.id, image.id, image.name, image.owner, image.hash_algo, image.hash_value),
@@ -95,12 +96,12 @@ class Runtime:
                 if error.resource != "image":
                     raise
                 # Deleted between look-up and boot: one new look-up, then the next image or the same error.
-                self.resolver.forget_pair(wanted, request.server_group_id)
+                self.resolver.boot_failed(wanted, request.server_group_id)
                 image = self._resolve(wanted, request, owner)
                 LOG.warning("%s; now %s", error, image.id)
                 return image, booter.boot(image, request)
         except Exception:
-            self.resolver.forget_pair(wanted, request.server_group_id)
+            self.resolver.boot_failed(wanted, request.server_group_id)
             raise
 
     def _resolve(self, wanted: Wanted, request: BootRequest, owner: str | None) -> Image:
@@ -137,6 +138,11 @@ class Runtime:
             network_ids=networks,
             zone=request.zone or nova.availability_zone,
         )
+
+
+def made(conf: cfg.ConfigOpts) -> Runtime | None:
+    """Give the process's runtime for ``conf`` if there is one; it is not made for what nobody has asked of it."""
+    return _SHARED.get(id(conf))
 
 
 def shared(conf: cfg.ConfigOpts) -> Runtime:

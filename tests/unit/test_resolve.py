@@ -169,7 +169,7 @@ def test_a_pair_window_of_zero_resolves_each_on_its_own(images, resolver):
 def test_after_a_failed_boot_the_pair_decides_afresh(images, resolver):
     images.add("v1", "amphora")
     resolver.resolve(WANTED, POLICY, server_group_id="group")
-    resolver.forget_pair(WANTED, "group")
+    resolver.boot_failed(WANTED, "group")
     second = images.add("v2", "amphora", minutes=1)
     assert resolver.resolve(WANTED, POLICY, server_group_id="group").id == second.id
 
@@ -203,3 +203,34 @@ def test_an_explanation_judges_all_and_raises_nothing(images, resolver):
     assert [one.candidate.name for one in choice.verdicts] == ["foreign"]
     missing = Wanted(IdReference("00000000-0000-4000-8000-000000000000"), "test")
     assert resolver.explain(missing, POLICY).verdicts == ()
+
+
+def test_after_a_failed_boot_of_the_other_its_retry_still_gets_the_image_of_the_first(images, resolver):
+    first = images.add("v1", "amphora")
+    for _ in range(2):
+        resolver.resolve(WANTED, POLICY, server_group_id="group")
+    images.add("v2", "amphora", minutes=1)
+    resolver.boot_failed(WANTED, "group")
+    assert resolver.resolve(WANTED, POLICY, server_group_id="group").id == first.id
+
+
+def test_the_image_of_a_server_that_existed_before_decides_nothing(images, resolver):
+    images.add("v1", "amphora")
+    resolver.resolve(WANTED, POLICY, server_group_id="group")
+    resolver.booted(WANTED, "group", "server-1")
+    resolver.deleted("server-1")
+    second = images.add("v2", "amphora", minutes=1)
+    assert resolver.resolve(WANTED, POLICY, server_group_id="group").id == second.id
+
+
+def test_deleting_the_servers_of_an_earlier_pair_leaves_a_failovers_decision_alone(images, resolver):
+    for number in (1, 2):
+        images.add("v1", "amphora")
+        resolver.resolve(WANTED, POLICY, server_group_id="group")
+        resolver.booted(WANTED, "group", f"old-{number}")
+    chosen = images.add("v2", "amphora", minutes=1)
+    assert resolver.resolve(WANTED, POLICY, server_group_id="group").id == chosen.id
+    resolver.booted(WANTED, "group", "new-1")
+    resolver.deleted("old-1")
+    images.add("v3", "amphora", minutes=2)
+    assert resolver.resolve(WANTED, POLICY, server_group_id="group").id == chosen.id

@@ -122,7 +122,7 @@ def test_a_decision_is_not_reused_after_the_window():
 def test_a_forgotten_decision_is_not_reused():
     pairs, decisions = PairMemory(lambda: 0.0), iter("abc")
     pairs.first("group", 600, lambda: next(decisions))
-    pairs.forget("group")
+    pairs.failed("group")
     assert pairs.first("group", 600, lambda: next(decisions)) == ("b", False)
 
 
@@ -153,3 +153,27 @@ def test_where_the_first_could_not_decide_the_second_does():
         with pytest.raises(LookupError):
             first.result()
         assert second.result() == ("mine", False)
+
+
+def test_an_interrupted_leader_leaves_nobody_waiting():
+    lookups, desk = SharedLookups(), Desk()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lookups, "key", desk.answer)
+        assert desk.arrived.acquire(timeout=10)
+        line = lookups._lines["key"]
+
+        class Interrupted:
+            def __enter__(self):
+                raise KeyboardInterrupt
+
+            def __exit__(self, *_):
+                pass
+
+        line.sending, real = Interrupted(), line.sending
+        with pytest.raises(KeyboardInterrupt):
+            lookups("key", desk.answer)
+        line.sending = real
+        assert line.waiting is None
+        after = pool.submit(lookups, "key", desk.answer)
+        desk.release.release(2)
+        assert (first.result(), after.result(timeout=10)) == (1, 2)

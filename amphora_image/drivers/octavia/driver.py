@@ -24,6 +24,7 @@ from amphora_image.config import register_own_opts
 from amphora_image.drivers.octavia.attributes import StockAttributes, load
 from amphora_image.drivers.octavia.ports import attach
 from amphora_image.drivers.octavia.views import Volumes, amphora_of
+from amphora_image.drivers.runtime import made
 from amphora_image.errors import ResourceNotFoundError
 from amphora_image.models import Image
 
@@ -97,6 +98,8 @@ class OctaviaComputeDriver(StockAttributes, compute_base.ComputeBase):  # type: 
 
         :raises ComputeDeleteException: Nova refuses or gives no answer within the deadline.
         """
+        if (runtime := made(CONF)) is not None:
+            runtime.resolver.deleted(compute_id)
         try:
             gone = not self._servers.delete(compute_id)
         except Exception as error:

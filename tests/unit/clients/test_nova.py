@@ -66,6 +66,7 @@ def test_what_does_not_exist_is_named(tmp_path, text, resource, named):
         ),
         (refusal(403, "Policy doesn't allow os_compute_api:servers:create to be performed."), AccessDeniedError),
         (refusal(403, "Personality file limit exceeded"), RequestRefusedError),
+        (refusal(403, "Personality content exceeds maximum size 10240"), RequestRefusedError),
         (refusal(400, "something else"), RequestRefusedError),
         (refusal(503, "not now"), ServiceUnavailableError),
         (refusal(429, "slow down"), ServiceUnavailableError),
@@ -184,3 +185,10 @@ def test_all_servers_are_listed_page_by_page_with_their_age(tmp_path):
     assert found.age_seconds == pytest.approx((now - found.created_at).total_seconds(), abs=5)
     assert "marker" not in web.asked[0][1]
     assert f"marker={ID}" in web.asked[1][1]
+
+
+def test_a_value_that_nova_repeats_is_left_out(tmp_path):
+    told = "Invalid input for field/attribute user_data. Value: Y2FuYXJ5LTQ3MTE=. is too long"
+    with serving(refusal(400, told)) as web, pytest.raises(RequestRefusedError, match="user_data") as caught:
+        create(servers_at(web.url, tmp_path))
+    assert "Y2FuYXJ5" not in str(caught.value)

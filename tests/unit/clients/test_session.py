@@ -157,3 +157,60 @@ def test_tls_is_verified_unless_the_ini_says_otherwise(tmp_path, certificate, se
 def test_the_services_of_one_process_share_one_session(tmp_path):
     session, conf = session_of(tmp_path, "auth_type=none\nendpoint=http://g")
     assert adapter(session, conf.glance, "image").session is adapter(session, conf.nova, "compute").session
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (f"password = {CANARY}$ecret", r"\[service_auth\] password: a \$ in its value.*write \$\$"),
+        ("timeout = abc", r"\[service_auth\] timeout"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_told_without_it(tmp_path, line, told):
+    auth = f"auth_type=password\nauth_url=http://k/v3\nusername=u\n{line}"
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        session_of(tmp_path, auth)
+    assert CANARY not in str(caught.value)
+    assert "ecret" not in str(caught.value)
+
+
+def test_an_auth_type_whose_package_is_missing_is_told(tmp_path):
+    with pytest.raises(ConfigurationError, match="auth_type"):
+        session_of(tmp_path, "auth_type=v3kerberos\nauth_url=http://k/v3")
+
+
+def test_a_missing_ca_file_is_told(tmp_path, certificate):
+    with serving_tls(certificate, Answer({})) as web:
+        session, conf = session_of(tmp_path, f"auth_type=none\nendpoint={web.url}\ncafile=/nowhere/ca.pem")
+        refused = pytest.raises(ConfigurationError, match=r"cafile.*\[service_auth\]")
+        with refused, translated("Glance", "list"):
+            adapter(session, conf.glance, "image").get("/v2/images")
+
+
+@pytest.mark.parametrize("glance", ["insecure=true", "ca_certificates_file={ca}"])
+def test_the_password_never_travels_by_a_services_own_rule_for_certificates(tmp_path, certificate, glance):
+    with serving_tls(certificate) as keystone:
+        auth = f"auth_type=v3password\nauth_url={keystone.url}/v3\nuser_id=u\npassword={CANARY}\nproject_id=p1"
+        session, conf = session_of(
+            tmp_path, auth, f"[glance]\nendpoint=http://127.0.0.1:1\n{glance.format(ca=certificate[0])}\n"
+        )
+        refused = pytest.raises(ConfigurationError, match="certificate of Keystone is not trusted")
+        with refused, translated("Glance", "list"):
+            adapter(session, conf.glance, "image").get("/v2/images")
+        assert keystone.asked == []
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/v3", "http://[::1", "ftp://k/v3", "nohost"])
+def test_an_auth_url_that_is_none_is_told_at_once(tmp_path, url):
+    session, _ = session_of(tmp_path, f"auth_type=password\nauth_url={url}\nusername=u\npassword={CANARY}")
+    with pytest.raises(ConfigurationError, match="auth_url"):
+        project_id(session, deadline_seconds=30)
+
+
+def test_an_auth_url_that_leads_elsewhere_is_told_at_once(tmp_path):
+    with serving(*[Answer("<html>nothing here</html>", 404)] * 5) as web:
+        session, _ = session_of(
+            tmp_path, f"auth_type=password\nauth_url={web.url}/wrong\nusername=u\npassword={CANARY}"
+        )
+        with pytest.raises(ConfigurationError, match="auth_url"):
+            project_id(session, deadline_seconds=30)

@@ -6,6 +6,7 @@ from amphora_image.config.policy import Policy
 from amphora_image.errors import ConfigurationError, InvalidReferenceError, NothingWantedError
 
 ID = "6b3c0f7e-1234-4abc-8def-0123456789ab"
+OTHER = "6b3c0f7e-1234-4abc-8def-0123456789ac"
 ALL = Policy(image_tag="option", zone_image_tags={"zone-1": "zoned"}, image_ref="glance://tag/ref", deprecated_id=ID)
 
 
@@ -61,7 +62,8 @@ def test_every_rule_is_read_from_the_ini(tmp_path):
         "[controller_worker]\namp_image_tag = my tag\namp_image_owner_id = abc\n"
         f"amp_image_id = {ID}\n"
         "[amphora_image]\nzone_image_tags = z1:a,z2:b\nimage_ref = glance://tag/x\n"
-        "denied_image_ids = i1, i2\ntrust_any_owner = true\npair_window_seconds = 5\n"
+        f"denied_image_ids = {ID.upper()}, glance://{OTHER}\n"
+        "trust_any_owner = true\npair_window_seconds = 5\n"
     )
     assert Policy.of(load([str(ini)])) == Policy(
         image_tag="my tag",
@@ -70,7 +72,7 @@ def test_every_rule_is_read_from_the_ini(tmp_path):
         deprecated_id=ID,
         owner="abc",
         trust_any_owner=True,
-        denied_image_ids=frozenset({"i1", "i2"}),
+        denied_image_ids=frozenset({ID, OTHER}),
         pair_window_seconds=5,
     )
 
@@ -79,7 +81,27 @@ def test_a_changed_option_of_ours_is_seen_after_the_host_mutated_its_configurati
     ini = tmp_path / "x.ini"
     ini.write_text(f"[amphora_image]\nimage_ref = glance://{ID}\n")
     conf = load([str(ini)])
-    ini.write_text("[amphora_image]\nimage_ref = glance://tag/new\ndenied_image_ids = bad\n")
+    ini.write_text(f"[amphora_image]\nimage_ref = glance://tag/new\ndenied_image_ids = {OTHER}\n")
     conf.mutate_config_files()
     assert str(Policy.of(conf).wanted()) == "tag 'new' ([amphora_image] image_ref)"
-    assert Policy.of(conf).denied_image_ids == {"bad"}
+    assert Policy.of(conf).denied_image_ids == {OTHER}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "denied_image_ids = the bad one",
+        f"denied_image_ids = {ID};{OTHER}",
+        "image_ref = amphora",
+        "image_ref = http://x",
+    ],
+)
+def test_a_rule_that_cannot_be_read_is_told_when_the_ini_is_loaded(tmp_path, line):
+    ini = tmp_path / "x.ini"
+    ini.write_text(f"[amphora_image]\n{line}\n")
+    with pytest.raises(ConfigurationError, match=line.partition(" ")[0]):
+        load([str(ini)])
+
+
+def test_an_id_is_meant_in_any_case():
+    assert Policy(image_ref=ID.upper()).wanted().reference.image_id == ID
