@@ -59,9 +59,9 @@ def test_what_goes_wrong_is_one_of_our_errors(tmp_path, answer, kind):
 
 def test_the_newer_name_of_the_ca_file_is_taken_where_the_older_is_empty(tmp_path):
     adapter = connect_with(tmp_path, "cafile = /ca.pem")
-    assert adapter.session.verify == "/ca.pem"
+    assert adapter.session._verify == "/ca.pem"
     adapter = connect_with(tmp_path, "cafile = /ca.pem\nca_certificates_file = /older.pem\nvalid_interfaces = internal")
-    assert (adapter.session.verify, adapter.interface) == ("/older.pem", ["internal"])
+    assert (adapter.session._verify, adapter.interface) == ("/older.pem", ["internal"])
 
 
 def connect_with(folder, options):

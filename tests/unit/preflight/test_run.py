@@ -98,7 +98,7 @@ def test_no_image_is_an_error_with_the_reasons(bench):
     row = of(bench.run(), "image")
     assert row.level is Level.ERROR
     assert f"{image.id} (v1): its status is queued" in row.detail
-    assert "resolve --explain" in row.remedy
+    assert "tag an active image" in row.remedy
 
 
 def test_a_fallback_to_the_deprecated_id_is_a_warning(bench):
