@@ -58,13 +58,14 @@ class Sandbox:
         try:
             self.layout.create()
             with locked(self.layout.lock, deadline):
-                state = State.load(self.layout.state) or State.new()
+                state = self._known() or State.new()
                 changed = _change(state, wanted, compute_driver)
                 state.save(self.layout.state)
                 if self._runs(state) and not changed:
                     _report_all(state, report, deadline)
                 else:
                     processes.end_all(state.sandbox_id)
+                    processes.end_begun_in(self.layout.root)
                     Start(self.layout, state, report, deadline).run()
                 return Access.of(state, self.layout.root)
         except OSError as error:
@@ -102,25 +103,62 @@ class Sandbox:
     def down(self, *, remove: bool = False) -> None:
         """End the sandbox's processes, no others; what is not running is left as it is.
 
+        They are found too if the sandbox's state, or its whole folder, was deleted or is broken.
+
         :param remove: delete its folder and its databases too.
         :raises SandboxError: somebody else is starting or stopping it, or something cannot be deleted.
         """
-        if not self.layout.state.exists():
-            return
         try:
+            if not self.layout.state.exists():
+                # The folder is gone, or maybe somebody else's: nothing is locked or deleted in it.
+                processes.end_begun_in(self.layout.root)
+                return
             with locked(self.layout.lock, Deadline(_DOWN_SECONDS)):
-                state = self._state()
-                processes.end_all(state.sandbox_id)
-                state.started = False
-                if not remove:
+                state = self._end_whatever_runs()
+                if remove:
+                    self._remove(state)
+                elif state is not None:
+                    state.started = False
                     state.save(self.layout.state)
-                else:
-                    Server.placed(state, self.layout.root).remove()
-                    shutil.rmtree(self.layout.root)
         except OSError as error:
             raise SandboxError(
-                f"{self.layout.root} could not be removed: {error}", "remove the rest by hand"
+                f"the sandbox in {self.layout.root} could not be ended or removed: {error}",
+                "see who owns that folder; what is left of it remove by hand",
             ) from error
+
+    def _end_whatever_runs(self) -> State | None:
+        """End all processes, and give the state, None if it is broken."""
+        try:
+            state = State.load(self.layout.state)
+        except SandboxError:
+            state = None
+        if state is not None:
+            processes.end_all(state.sandbox_id)
+        processes.end_begun_in(self.layout.root)
+        return state
+
+    def _remove(self, state: State | None) -> None:
+        """Delete the databases and the folder, which without a state may be somebody else's.
+
+        :raises SandboxError: it is.
+        :raises OSError: something cannot be deleted.
+        """
+        if state is None:
+            self.layout.check()
+        else:
+            Server.placed(state, self.layout.root).remove()
+        shutil.rmtree(self.layout.root)
+
+    def _known(self) -> State | None:
+        """Give the state, None if there is none; where it cannot be known, nothing is left running that nobody could end.
+
+        :raises SandboxError: it is broken.
+        """
+        try:
+            return State.load(self.layout.state)
+        except SandboxError:
+            processes.end_begun_in(self.layout.root)
+            raise
 
     def _state(self) -> State:
         state = State.load(self.layout.state)

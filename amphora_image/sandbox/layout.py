@@ -84,11 +84,19 @@ class Layout:
         :raises OSError: it cannot be made.
         """
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.check()
+        self.root.chmod(0o700)
+        for folder in (self.config, self.logs):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def check(self) -> None:
+        """Refuse a folder that holds somebody else's files.
+
+        :raises SandboxError: it does.
+        :raises OSError: it cannot be read.
+        """
         strangers = sorted(entry.name for entry in self.root.iterdir() if entry.name not in _OURS)
         if strangers:
             raise SandboxError(
                 f"{self.root} is no sandbox's folder, it holds {strangers[0]!r}", "choose an empty or a new folder"
             )
-        self.root.chmod(0o700)
-        for folder in (self.config, self.logs):
-            folder.mkdir(mode=0o700, exist_ok=True)

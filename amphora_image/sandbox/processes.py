@@ -8,6 +8,7 @@ its own environment cannot be wrong; so no number is kept.
 from __future__ import annotations
 
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -20,11 +21,11 @@ from amphora_image.sandbox.catalogue import POSTGRES
 from amphora_image.sandbox.progress import Deadline
 
 if TYPE_CHECKING:
-    import pathlib
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-#: The variables that mark a process: the sandbox's id, and the service's name.
+#: The variables that mark a process: the sandbox's id, its folder, and the service's name.
 MARK = "AMPHORA_IMAGE_SANDBOX"
+FOLDER_MARK = "AMPHORA_IMAGE_SANDBOX_FOLDER"
 SERVICE_MARK = "AMPHORA_IMAGE_SANDBOX_SERVICE"
 
 #: The caller's own cloud must not become the services', and no proxy stands between programs on loopback.
@@ -36,8 +37,8 @@ _KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
 
-def environment(sandbox_id: str, service: str, extra: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment of a service's process, with its marks; nothing secret is ever in it."""
+def environment(sandbox_id: str, service: str, extra: Mapping[str, str], *, root: pathlib.Path) -> dict[str, str]:
+    """Give the environment of a process of the sandbox in ``root``, with its marks; nothing secret is ever in it."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED_PREFIXES)}
     fixed = {
         "LC_ALL": "C.UTF-8",
@@ -48,7 +49,8 @@ def environment(sandbox_id: str, service: str, extra: Mapping[str, str]) -> dict
         # Neutron renames its process: the name must not overwrite the environment, where the marks are.
         "SPT_NOENV": "1",
     }
-    return {**inherited, **fixed, **extra, MARK: sandbox_id, SERVICE_MARK: service}
+    marks = {MARK: sandbox_id, FOLDER_MARK: os.path.realpath(root), SERVICE_MARK: service}
+    return {**inherited, **fixed, **extra, **marks}
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,32 @@ def start(launch: Launch) -> subprocess.Popen[bytes]:
 
 def find(sandbox_id: str) -> dict[str, list[psutil.Process]]:
     """Find the living processes of a sandbox by service; each service's first is the one that was started."""
+    return _find(lambda _process, environ: environ.get(MARK) == sandbox_id)
+
+
+def find_begun_in(root: pathlib.Path) -> dict[str, list[psutil.Process]]:
+    """Find the living processes of whatever sandbox was started in a folder, which need not exist any more.
+
+    Not those in a container, where a folder of the same name is another one.
+    """
+    folder, here = os.path.realpath(root), _namespace(os.getpid())
+    return _find(lambda process, environ: environ.get(FOLDER_MARK) == folder and _namespace(process.pid) == here)
+
+
+def _namespace(pid: int) -> str:
+    """Name the file systems a process sees, with nothing where that cannot be known."""
+    try:
+        return str(pathlib.Path(f"/proc/{pid}/ns/mnt").readlink())
+    except OSError:
+        return ""
+
+
+def _find(is_ours: Callable[[psutil.Process, Mapping[str, str]], bool]) -> dict[str, list[psutil.Process]]:
     found: dict[str, list[psutil.Process]] = {}
     for process in psutil.process_iter():
         try:
             environ = process.environ()
-            if environ.get(MARK) != sandbox_id or process.status() == psutil.STATUS_ZOMBIE:
+            if not is_ours(process, environ) or process.status() == psutil.STATUS_ZOMBIE:
                 continue
         except (psutil.Error, OSError):
             # Gone meanwhile, or another user's, whose environment is closed to us and whose process is not ours.
@@ -145,8 +168,17 @@ def memory_mib(process: psutil.Process) -> float:
 
 def end_all(sandbox_id: str) -> None:
     """End all processes of a sandbox: first the services, then the database they would miss."""
+    _end_found(lambda: find(sandbox_id))
+
+
+def end_begun_in(root: pathlib.Path) -> None:
+    """End all processes of whatever sandboxes were started in a folder, also of one that was deleted or is broken."""
+    _end_found(lambda: find_begun_in(root))
+
+
+def _end_found(look: Callable[[], dict[str, list[psutil.Process]]]) -> None:
     for _attempt in range(_ATTEMPTS):
-        found = find(sandbox_id)
+        found = look()
         if not found:
             break
         servers = found.pop(POSTGRES, [])

@@ -43,7 +43,7 @@ def _start(program: catalogue.Program, layout: Layout, state: State) -> subproce
     return processes.start(
         processes.Launch(
             command=[configs.script(program), *configs.arguments(layout, program)],
-            environ=processes.environment(state.sandbox_id, program.name, {}),
+            environ=processes.environment(state.sandbox_id, program.name, {}, root=layout.root),
             folder=layout.root,
             log=layout.log(program.name),
         )

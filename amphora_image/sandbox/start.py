@@ -28,7 +28,7 @@ from amphora_image.sandbox.progress import Deadline, Progress, Report
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from amphora_image.errors import SandboxError
     from amphora_image.sandbox.layout import Layout
@@ -149,7 +149,7 @@ class Start:
             processes.start(
                 processes.Launch(
                     command=command,
-                    environ=processes.environment(self._state.sandbox_id, service.name, own),
+                    environ=self._environ(service.name, own),
                     folder=self._layout.root,
                     log=self._layout.log(service.name),
                     inherited=(listening, told),
@@ -158,8 +158,11 @@ class Start:
         finally:
             os.close(told)
 
+    def _environ(self, service: str, own: Mapping[str, str]) -> dict[str, str]:
+        return processes.environment(self._state.sandbox_id, service, own, root=self._layout.root)
+
     def _start_postgres(self) -> None:
-        environ = processes.environment(self._state.sandbox_id, catalogue.POSTGRES, {"HOME": str(self._server.home)})
+        environ = self._environ(catalogue.POSTGRES, {"HOME": str(self._server.home)})
         if self._fresh:
             self._server.make(self._state.passwords["database"], environ, self._deadline)
         for _attempt in range(_PORT_ATTEMPTS):

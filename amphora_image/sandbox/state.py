@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ USERS = ("admin", "demo", "glance", "placement", "nova", "neutron", "octavia", "
 EXTRA_SECRETS = {"octavia": ("octavia-ca", "octavia-certificates", "octavia-heartbeat")}
 
 _PASSWORD_BYTES = 24
+
+
+def _removal(path: pathlib.Path) -> str:
+    """Give the command that removes a sandbox; deleting its folder would leave its processes running."""
+    return f"remove it by `amphora-image sandbox down --remove --dir {shlex.quote(str(path.parent))}`"
 
 
 @dataclass
@@ -74,12 +80,12 @@ class State:
             return None
         except (ValueError, TypeError) as error:
             raise SandboxError(
-                f"{path} is no sandbox's state: {type(error).__name__}", "remove the sandbox's folder and begin anew"
+                f"{path} is no sandbox's state: {type(error).__name__}", f"{_removal(path)} and begin anew"
             ) from error
         if state.format != FORMAT:
             raise SandboxError(
                 f"{path} has format {state.format}, this release uses {FORMAT}",
-                "end that sandbox with the release that began it, then remove its folder",
+                f"use the release that began it, or {_removal(path)} and begin anew",
             )
         return state
 

@@ -20,7 +20,7 @@ import pytest
 
 from amphora_image.errors import SandboxError
 from amphora_image.sandbox import Sandbox
-from amphora_image.sandbox.processes import MARK, find
+from amphora_image.sandbox.processes import MARK, find, find_begun_in
 
 FULL_DISK = pathlib.Path(__file__).parents[1] / "support" / "full_disk.py"
 PROGRAM = pathlib.Path(sys.executable).parent / "amphora-image"
@@ -282,6 +282,26 @@ def test_a_full_disk_is_named_and_forgotten_when_there_is_room_again(tmp_path):
     command = in_small_disk(tmp_path, sys.executable, FULL_DISK, tmp_path)
     done = subprocess.run(command, env=environ(), capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_sandbox_whose_folder_was_deleted_while_it_ran_is_ended_by_the_next_up_and_by_down(tmp_path):
+    """Finding: "`rm -rf` of a running sandbox's folder, then `down`: its 6 processes still run, `up` makes 12"."""
+    box, homes = Sandbox(tmp_path / "deleted"), []
+    try:
+        box.up(deadline_seconds=300)
+        former = processes_of(box)
+        homes.append(state_of(box)["postgres_home"])
+        shutil.rmtree(box.layout.root)
+        box.up(deadline_seconds=300)
+        homes.append(state_of(box)["postgres_home"])
+        assert not [process for process in former.values() if process.is_running() and process.status() != "zombie"]
+        assert {each.state for each in box.status()} == {"running"}
+        shutil.rmtree(box.layout.root)
+    finally:
+        box.down()
+        for home in homes:
+            shutil.rmtree(home, ignore_errors=True)  # for root it lies elsewhere
+    assert find_begun_in(box.layout.root) == {}
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
