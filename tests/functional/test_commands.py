@@ -107,7 +107,7 @@ def test_explain_of_what_may_not_be_booted_shows_why_and_ends_with_4(cloud, tag,
 
 
 def test_a_tag_on_nothing_ends_with_4_and_one_line_that_ends_with_the_remedy(tag, of_ini):
-    of_ini("resolve").failed(4, f"tag '{tag}'", "see `amphora-image resolve --explain`")
+    of_ini("resolve").failed(4, f"tag '{tag}'", "or name its id")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_without_the_tag_the_build_fails_and_with_the_deprecated_id_it_warns(sto
     error, _, fallback = story[5].partition("With the deprecated amp_image_id set to v1")
     assert "NoImageError: no image may be booted for tag 'amphora'" in error
     assert f"{foreign} (evil image): its owner is project" in error
-    assert "see `amphora-image resolve --explain`" in error
+    assert "tag an active image of that owner, or name its id" in error
     assert f"WARNING: Falling back to the deprecated image id {v1}" in fallback
     assert re.search(rf"amphora-5 is ACTIVE after [\d.]+ s, booted from {v1} ", fallback)
 

@@ -176,7 +176,7 @@ def test_a_deprecated_id_that_is_no_id(cloud, fault, refused):
 
     parts = ("[controller_worker] amp_image_id is 'glance://tag/v1', which is no image id", "put a UUID there")
     fault(resolve(ini), 2, *parts, after='Deprecated: Option "amp_image_id"')
-    refused(ConfigurationError, driver_of(ini).build)
+    refused(ConfigurationError, lambda: driver_of(ini).build())
 
 
 @pytest.mark.parametrize(
