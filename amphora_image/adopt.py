@@ -61,7 +61,12 @@ class Lost:
 
 def is_unique(name: str) -> bool:
     """Tell whether no two servers can have been given ``name`` by chance: it holds a UUID, or is a random name."""
-    return bool(_UUID.search(name) or _RANDOM.fullmatch(name))
+    return bool(_UUID.search(name)) or is_random(name)
+
+
+def is_random(name: str) -> bool:
+    """Tell whether ``name`` is one that :func:`amphora_image.boot.random_name` may have made, and long enough."""
+    return bool(_RANDOM.fullmatch(name))
 
 
 def look_for(

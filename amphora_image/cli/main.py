@@ -32,6 +32,7 @@ COMMANDS = {
     "sandbox status": "amphora_image.cli.sandbox:Status",
     "sandbox up": "amphora_image.cli.sandbox:Up",
     "server delete": "amphora_image.cli.server:Delete",
+    "server orphans": "amphora_image.cli.server:Orphans",
     "server show": "amphora_image.cli.server:Show",
 }
 

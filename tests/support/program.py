@@ -74,6 +74,7 @@ def run(
     environ: Mapping[str, str] | None = None,
     log: Path | None = None,
     timeout: float = 60,
+    stdin: str | None = None,
 ) -> Ended:
     """Run a program in ``folder``, which is its HOME too, with no variable of anybody's cloud but ``environ``."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "XDG_"))}
@@ -81,7 +82,7 @@ def run(
         list(map(str, command)),
         cwd=folder,
         env={**inherited, "HOME": str(folder), **(environ or {})},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -92,7 +93,7 @@ def run(
     watcher = threading.Thread(target=_watch, args=(started.pid, seen, ended))
     watcher.start()
     try:
-        stdout, stderr = started.communicate(timeout=timeout)
+        stdout, stderr = started.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
         started.kill()
         started.communicate()
