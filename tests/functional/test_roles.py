@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each command and the driver as the least of users: which calls they make, and what one role less brings.
+
+The users are made with exactly one role in the service's project; the services have their default policies. What the
+operator guide's table says is what is seen here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from keystoneauth1.adapter import Adapter
+from support.cloud import until
+from support.program import BIN, run
+from support.proxy import proxying
+
+from amphora_image.config import load
+from amphora_image.drivers.nova import NovaComputeDriver
+from amphora_image.errors import AccessDeniedError, AmphoraImageError
+
+GUIDE = Path(__file__).parents[2] / "doc" / "source" / "operator.rst"
+ROLES = ("creator", "reader", "member")  # the first gives a token, and is in no policy of these services
+SERVICES = {"glance": "image", "nova": "compute", "neutron": "network"}
+
+LIST, IMAGE = "GET /v2/images", "GET /v2/images/ID"
+SERVER, INTERFACES = "GET /servers/ID", "GET /servers/ID/os-interface"
+SERVERS, FLAVOR, SPECS = "GET /servers/detail", "GET /flavors/ID", "GET /flavors/ID/os-extra_specs"
+CREATE, DELETE = "POST /servers", "DELETE /servers/ID"
+NETWORK, GROUP = "GET /v2.0/networks/ID", "GET /v2.0/security-groups/ID"
+PLUG, UNPLUG = "POST /servers/ID/os-interface", "DELETE /servers/ID/os-interface/ID"
+MAKE_GROUP, DROP_GROUP = "POST /os-server-groups", "DELETE /os-server-groups/ID"
+KEY, ZONES = "GET /os-keypairs/NAME", "GET /os-availability-zone"
+
+
+@dataclass
+class Least:
+    """A user with one role: its ini, whose services are behind proxies."""
+
+    ini: str
+    password: str
+    proxies: dict
+
+    def calls(self):
+        """Give each kind of request that was sent, and forget them."""
+        seen = {_kind(request) for proxy in self.proxies.values() for request in proxy.seen}
+        for proxy in self.proxies.values():
+            proxy.calm()
+        return seen
+
+
+def _kind(request):
+    method, path = request.split(" ")
+    path = path.partition("?")[0].removeprefix("/v2.1")
+    path = re.sub(r"/os-keypairs/.+", "/os-keypairs/NAME", path)
+    return f"{method} {re.sub(r'[0-9a-f]{8}-[0-9a-f-]{27}', 'ID', path)}"
+
+
+@pytest.fixture(scope="module")
+def passwords(access, users):
+    """Users with one role each in the service's project, made and removed by Keystone's API."""
+    identity = Adapter(users("admin").session, service_type="identity", interface="public", raise_exc=False)
+    roles = {one["name"]: one["id"] for one in identity.get("/roles").json()["roles"]}
+    project, made, given = access.projects["service"], [], {}
+    for role in ROLES:
+        name, password = f"{role}-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+        body = {"user": {"name": name, "password": password, "domain_id": "default"}}
+        answer = identity.post("/users", json=body)
+        assert answer.status_code == 201, answer.text
+        made.append(answer.json()["user"]["id"])
+        path = f"/projects/{project}/users/{made[-1]}/roles/{roles[role]}"
+        assert identity.put(path).status_code == 204
+        given[role] = (name, password)
+    yield given
+    for user_id in made:
+        identity.delete(f"/users/{user_id}")
+
+
+@pytest.fixture(scope="module")
+def proxies(users):
+    session = users("octavia").session
+    at = {name: session.get_endpoint(service_type=kind, interface="public") for name, kind in SERVICES.items()}
+    with proxying(at["glance"]) as glance, proxying(at["nova"]) as nova, proxying(at["neutron"]) as neutron:
+        yield {"glance": glance, "nova": nova, "neutron": neutron}
+
+
+@pytest.fixture
+def least(cloud, tag, passwords, proxies):
+    def make(role, **options):
+        name, password = passwords[role]
+        own = {"service_auth__username": name, "service_auth__password": password}
+        behind = {f"{service}__endpoint": proxy.url for service, proxy in proxies.items()}
+        user = Least(
+            cloud.ini(**{"controller_worker__amp_image_tag": tag, **own, **behind, **options}), password, proxies
+        )
+        user.calls()
+        return user
+
+    return make
+
+
+@pytest.fixture
+def of(command):
+    """Run a command as that user."""
+
+    def call(user, *arguments):
+        return command("--config-file", user.ini, *arguments).holds_none_of([user.password])
+
+    return call
+
+
+@pytest.fixture
+def server_id(cloud, tag):
+    """A server of the service's project."""
+    image_id = cloud.upload("v1", tag)
+    body = {"name": f"amphora-{uuid.uuid4()}", "imageRef": image_id, "flavorRef": cloud.access.flavor_id}
+    networks = [{"uuid": cloud.access.network_id}]
+    answer = cloud.octavia.compute.post("/servers", json={"server": {**body, "networks": networks}})
+    path = f"/servers/{answer.json()['server']['id']}"
+    until(
+        lambda: cloud.octavia.compute.get(path).json()["server"]["status"] == "ACTIVE",
+        seconds=60,
+        what="a server that is ACTIVE",
+    )
+    yield path.removeprefix("/servers/")
+    cloud.octavia.compute.delete(path)
+    until(lambda: cloud.octavia.compute.get(path).status_code == 404, seconds=60, what="a deleted server")
+
+
+def succeeded(ended):
+    assert ended.code == 0, ended.stderr
+    return ended
+
+
+def refused(ended, service):
+    return ended.failed(5, f"{service} does not allow this user to", "give the user the role")
+
+
+def test_resolve_needs_reader(cloud, tag, least, of):
+    image_id = cloud.upload("v1", tag)
+    reader, less = least("reader"), least("creator")
+
+    succeeded(of(reader, "resolve"))
+    assert reader.calls() == {LIST}
+    succeeded(of(reader, "resolve", "--explain"))
+    assert reader.calls() == {LIST}
+    succeeded(of(reader, "resolve", image_id))
+    assert reader.calls() == {IMAGE}
+    refused(of(less, "resolve"), "Glance")
+    refused(of(less, "resolve", "--explain"), "Glance")
+
+
+def test_server_show_and_orphans_need_reader(server_id, least, of):
+    reader, less = least("reader"), least("creator")
+
+    succeeded(of(reader, "server", "show", server_id))
+    assert reader.calls() == {SERVER, INTERFACES}
+    listed = succeeded(of(reader, "server", "orphans", "--older-than", "0", "-f", "value", "-c", "id"))
+    assert server_id in listed.stdout
+    assert reader.calls() == {SERVERS}
+    refused(of(less, "server", "show", server_id), "Nova")
+    refused(of(less, "server", "orphans"), "Nova")
+
+
+def test_check_needs_reader(cloud, tag, least, of, tmp_path):
+    cloud.upload("v1", tag)
+    given = {"controller_worker__amp_secgroup_list": cloud.security_group(), "nova__availability_zone": "nova"}
+    reader, less = least("reader", **given), least("creator", **given)
+
+    succeeded(of(reader, "check"))
+    calls = reader.calls()
+    assert calls == {LIST, FLAVOR, SPECS, NETWORK, GROUP, ZONES}
+    status = run([BIN / "amphora-image-status", "--config-file", reader.ini, "upgrade", "check"], tmp_path)
+    assert status.code == 0, status.stdout
+    assert reader.calls() == calls
+    ended = of(less, "check", "-f", "json")
+    wrong = {row["check"]: row["detail"] for row in json.loads(ended.stdout) if row["result"] == "error"}
+    assert ended.code == 2
+    assert "Glance does not allow this user" in wrong["image"]
+    assert "network" in wrong, "Neutron says of what a user may not see that it does not exist"
+
+
+def test_a_key_pair_is_seen_by_its_own_user_whatever_the_role(cloud, tag, least, of):
+    cloud.upload("v1", tag)
+    name = cloud.named("key")
+    cloud.octavia.compute.post("/os-keypairs", json={"keypair": {"name": name}}).raise_for_status()
+    reader = least("reader", controller_worker__amp_ssh_key_name=name)
+    try:
+        ended = of(reader, "check", "-f", "json")
+    finally:
+        cloud.octavia.compute.delete(f"/os-keypairs/{name}")
+
+    assert KEY in reader.calls()
+    (wrong,) = [row for row in json.loads(ended.stdout) if row["result"] == "error"]
+    assert (wrong["check"], ended.code) == ("key pair", 2)
+
+
+def test_boot_and_server_delete_need_member(cloud, server_id, least, of):
+    member, less = least("member"), least("reader")
+
+    ended = succeeded(of(member, "boot", f"amphora-{uuid.uuid4()}", "--wait", "-f", "value", "-c", "id"))
+    assert member.calls() == {LIST, CREATE, SERVER, INTERFACES}
+    succeeded(of(member, "server", "delete", ended.stdout.strip(), "--wait"))
+    # A server that is looked at just before it is deleted is still ACTIVE, and has interfaces.
+    assert member.calls() - {INTERFACES} == {DELETE, SERVER}
+    refused(of(less, "boot", f"amphora-{uuid.uuid4()}"), "Nova")
+    refused(of(less, "server", "delete", server_id), "Nova")
+    assert cloud.octavia.compute.get(f"/servers/{server_id}").status_code == 200
+
+
+def test_the_driver_needs_member(cloud, tag, least):
+    cloud.upload("v1", tag)
+    member, network_id = least("member"), cloud.access.network_id
+    driver = NovaComputeDriver(load([str(member.ini)]))
+    driver.validate_flavor(cloud.access.flavor_id)
+    driver.validate_availability_zone("nova")
+    assert member.calls() == {FLAVOR, ZONES}
+
+    group = driver.create_server_group(cloud.named("group"), "soft-anti-affinity")
+    assert member.calls() == {MAKE_GROUP}
+    files = {"/etc/octavia/amphora-agent.conf": "x"}
+    server_id = driver.build(f"amphora-{uuid.uuid4()}", server_group_id=group.id, config_drive_files=files)
+    assert member.calls() == {LIST, CREATE}
+    try:
+        until(lambda: driver.get_amphora(server_id)[0].status == "ACTIVE", seconds=60, what="a server that is ACTIVE")
+        assert driver.status(server_id) == "UP"
+        assert member.calls() == {SERVER, INTERFACES}
+        plugged = driver.attach_network_or_port(server_id, network_id=network_id)
+        assert member.calls() == {PLUG}
+        driver.detach_port(server_id, plugged.port_id)
+        assert member.calls() == {UNPLUG}
+    finally:
+        driver.delete(server_id)
+        driver.delete_server_group(group.id)
+    assert member.calls() == {DELETE, DROP_GROUP}
+
+
+def test_the_driver_with_reader_alone_is_refused_and_leaves_nothing(cloud, tag, server_id, least):
+    cloud.upload("v1", tag)
+    driver = NovaComputeDriver(load([str(least("reader").ini)]))
+    name = f"amphora-{uuid.uuid4()}"
+
+    for refuse in (
+        lambda: driver.build(name),
+        lambda: driver.create_server_group(cloud.named("group"), "anti-affinity"),
+        lambda: driver.attach_network_or_port(server_id, network_id=cloud.access.network_id),
+        lambda: driver.delete(server_id),
+    ):
+        with pytest.raises(AmphoraImageError) as caught:
+            refuse()
+        assert (type(caught.value), caught.value.exit_code) == (AccessDeniedError, 5)
+    assert not cloud.octavia.compute.get("/servers", params={"name": name}).json()["servers"]
+
+
+def test_the_guides_table_names_every_call():
+    table = GUIDE.read_text().partition("\nRoles\n")[2].partition("\nExit codes\n")[0]
+    calls = {value for name, value in globals().items() if name.isupper() and isinstance(value, str)}
+    assert len(calls) == 17
+    assert not [call for call in calls if f"``{call}``" not in table]
