@@ -80,4 +80,7 @@ def test_a_driver_that_is_not_named_is_octavias_own_there(tmp_path):
 
 def test_the_deprecated_id_is_told(tmp_path):
     assert rows(tmp_path, "")[1].level is Level.OK
-    assert rows(tmp_path, "[controller_worker]\namp_image_id = 6b3c0f7e-1234-4abc-8def-0123456789ab\n")[1].level is Level.WARNING
+    assert (
+        rows(tmp_path, "[controller_worker]\namp_image_id = 6b3c0f7e-1234-4abc-8def-0123456789ab\n")[1].level
+        is Level.WARNING
+    )
