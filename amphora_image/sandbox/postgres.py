@@ -112,6 +112,15 @@ class Server:
                 (made.stdout + made.stderr).splitlines()[-20:],
             )
 
+    def forget_former(self) -> None:
+        """Delete the note of who runs on these files, left by a server that was killed; none may run now.
+
+        PostgreSQL believes it as long as any process has the number in it.
+
+        :raises OSError: it cannot be deleted.
+        """
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
     def configure(self, port: int) -> None:
         """Write the server's configuration.
 

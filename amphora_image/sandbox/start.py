@@ -165,6 +165,7 @@ class Start:
         environ = self._environ(catalogue.POSTGRES, {"HOME": str(self._server.home)})
         if self._fresh:
             self._server.make(self._state.passwords["database"], environ, self._deadline)
+        self._server.forget_former()
         for _attempt in range(_PORT_ATTEMPTS):
             self._server.configure(self._state.ports[catalogue.POSTGRES])
             started = processes.start(

@@ -304,6 +304,24 @@ def test_a_sandbox_whose_folder_was_deleted_while_it_ran_is_ended_by_the_next_up
     assert find_begun_in(box.layout.root) == {}
 
 
+def test_the_note_of_a_killed_postgresql_whose_number_is_anothers_now_stops_nobody(other):
+    """Finding: "A stale postmaster.pid whose pid belongs to another live process of the same user stops `up`"."""
+    other.up(deadline_seconds=300)
+    note = pathlib.Path(state_of(other)["postgres_home"]) / "data" / "postmaster.pid"
+    former = note.read_text().splitlines()
+    other.down()
+    user = {"user": "nobody"} if os.geteuid() == 0 else {}
+    with subprocess.Popen(["/bin/sleep", "600"], cwd="/", **user) as stranger:
+        try:
+            note.write_text("\n".join([str(stranger.pid), *former[1:], ""]))
+            shutil.chown(note, note.parent.owner())
+            other.up(deadline_seconds=300)
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+    assert {each.state for each in other.status()} == {"running"}
+
+
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(SandboxError, match=r"thesis\.tex"):
