@@ -56,9 +56,17 @@ def config_file(layout: Layout, service: str) -> pathlib.Path:
     return layout.config / service / FILES[service]
 
 
+def told(layout: Layout, path: pathlib.Path) -> str:
+    """Say to a service where a file is: from the sandbox's folder, in which each of them runs.
+
+    oslo.config looks for the names of options in its own arguments, too, and there a dollar sign cannot be escaped.
+    """
+    return str(path.relative_to(layout.root))
+
+
 def arguments(layout: Layout, each: catalogue.Service | catalogue.Program) -> list[str]:
     """Give the arguments by which a service or program finds its files."""
-    return [value.format(etc=layout.config) for value in each.arguments]
+    return [value.format(etc=told(layout, layout.config)) for value in each.arguments]
 
 
 def script(program: catalogue.Program) -> str:
@@ -74,7 +82,7 @@ def environ(layout: Layout, service: catalogue.Service) -> dict[str, str]:
 
     :raises SandboxError: it was installed without its paste file.
     """
-    places = {"etc": layout.config, "paste": _paste_file(service)}
+    places = {"etc": told(layout, layout.config), "paste": _paste_file(service)}
     return {name: value.format_map(places) for name, value in service.environ.items()}
 
 
@@ -108,8 +116,14 @@ def _render(service: catalogue.Service, layout: Layout, state: State) -> str:
     }
     if service.name == "octavia":
         values.update(_octavia(state))
+    values = {name: _literal(value) for name, value in values.items()}
     own = template(service.name, values)
     return own if service.name == "keystone" else f"{template('common', values)}\n{own}"
+
+
+def _literal(value: object) -> str:
+    """Write a value so that oslo.config, to whom a dollar sign begins the name of another option, gives it back."""
+    return str(value).replace("$", "$$")
 
 
 def _paste_file(service: catalogue.Service) -> str:

@@ -69,7 +69,7 @@ def _application(service: catalogue.Service, layout: Layout, arguments: argparse
     needed = service.name if service.name in catalogue.EXTRAS else _LAST_DATABASE
     state = database.await_database(layout.state, needed, deadline)
     if arguments.prepare:
-        config_file = str(configs.config_file(layout, service.name))
+        config_file = configs.told(layout, configs.config_file(layout, service.name))
         migrate.run(migrate.plan(service.name, config_file, state))
     if service.name == "octavia":
         _await_network(layout.state, deadline)

@@ -322,6 +322,16 @@ def test_the_note_of_a_killed_postgresql_whose_number_is_anothers_now_stops_nobo
     assert {each.state for each in other.status()} == {"running"}
 
 
+def test_the_folder_may_have_a_name_that_is_not_easy_to_write_into_a_file(tmp_path):
+    """Finding: "`--dir '/tmp/c$d'` fails with oslo tracebacks"."""
+    box = Sandbox(tmp_path / "c$d e#f;g'h")
+    try:
+        box.up(deadline_seconds=300)
+        assert {each.state for each in box.status()} == {"running"}
+    finally:
+        box.down(remove=True)
+
+
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(SandboxError, match=r"thesis\.tex"):
