@@ -29,9 +29,16 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
 
 
 def has_credentials(conf: cfg.ConfigOpts) -> bool:
-    """Tell whether ``[service_auth]`` is there at all, complete or not."""
+    """Tell whether ``[service_auth]`` is there at all, complete or not.
+
+    :raises ConfigurationError: what would say so cannot be read.
+    """
     loading.register_auth_conf_options(conf, SERVICE_AUTH)
-    return bool(conf[SERVICE_AUTH].auth_type or conf[SERVICE_AUTH].auth_section)
+    check_group(conf, SERVICE_AUTH, ["auth_section"])
+    if conf[SERVICE_AUTH].auth_section:
+        return True
+    check_group(conf, SERVICE_AUTH, ["auth_type"])
+    return bool(conf[SERVICE_AUTH].auth_type)
 
 
 def load_session(conf: cfg.ConfigOpts) -> Session:

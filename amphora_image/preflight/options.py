@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
+from amphora_image.config import check_group
 from amphora_image.config.options import AMPHORA_IMAGE, CINDER, CONTROLLER_WORKER, VOLUME_NOOP_DRIVER
 from amphora_image.preflight.finding import ok, warning
 
@@ -31,9 +32,14 @@ _NOOP = {"noop", "compute_noop_driver"}
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Register what Octavia has and we only look at."""
+    """Register what Octavia has and we only look at.
+
+    :raises ConfigurationError: one of those cannot be read.
+    """
     conf.register_opts([cfg.StrOpt(name) for name in _COMPUTE], group="compute")
     conf.register_opt(cfg.StrOpt("image_driver", default=_IMAGE_DRIVER), group=CONTROLLER_WORKER)
+    check_group(conf, "compute", _COMPUTE)
+    check_group(conf, CONTROLLER_WORKER, ["image_driver"])
 
 
 def driver(conf: cfg.ConfigOpts) -> Finding:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 from fakes.web import Answer, serving
 
-from amphora_image.clients.session import adapter, load_session, project_id
+from amphora_image.clients.session import adapter, has_credentials, load_session, project_id
 from amphora_image.clients.translate import translated
 from amphora_image.config import load
 from amphora_image.errors import AuthenticationError, ConfigurationError, ServiceUnavailableError
@@ -214,3 +214,20 @@ def test_an_auth_url_that_leads_elsewhere_is_told_at_once(tmp_path):
         )
         with pytest.raises(ConfigurationError, match="auth_url"):
             project_id(session, deadline_seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("", False), ("password = x", False), ("auth_type = password", True), ("auth_section = other", True)],
+)
+def test_credentials_are_there_or_not_complete_or_not(tmp_path, text, found):
+    ini = tmp_path / "x.ini"
+    ini.write_text(f"[service_auth]\n{text}\n")
+    assert has_credentials(load([str(ini)])) is found
+
+
+def test_credentials_that_cannot_be_read_are_told(tmp_path):
+    ini = tmp_path / "x.ini"
+    ini.write_text("[service_auth]\nauth_type = $nothing\n")
+    with pytest.raises(ConfigurationError, match="begins the name of no option"):
+        has_credentials(load([str(ini)]))

@@ -3,6 +3,7 @@ import pytest
 
 from amphora_image.config import load
 from amphora_image.config.policy import Policy
+from amphora_image.errors import ConfigurationError
 from amphora_image.preflight import options
 from amphora_image.preflight.finding import Level
 
@@ -84,3 +85,9 @@ def test_the_deprecated_id_is_told(tmp_path):
         rows(tmp_path, "[controller_worker]\namp_image_id = 6b3c0f7e-1234-4abc-8def-0123456789ab\n")[1].level
         is Level.WARNING
     )
+
+
+@pytest.mark.parametrize("text", ["[compute]\nretry_max = $x", "[controller_worker]\nimage_driver = $x"])
+def test_what_cannot_be_read_is_told_and_no_defect(tmp_path, text):
+    with pytest.raises(ConfigurationError, match="begins the name of no option"):
+        rows(tmp_path, text)
