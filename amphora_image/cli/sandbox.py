@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import os
 import pathlib
 import signal
@@ -15,7 +17,6 @@ from cliff.lister import Lister
 from amphora_image.errors import SandboxError
 
 if TYPE_CHECKING:
-    import argparse
     from types import FrameType
 
     from amphora_image.sandbox import Progress, Sandbox
@@ -58,7 +59,7 @@ class Up(Command):
         parser.add_argument(
             "--deadline",
             metavar="SECONDS",
-            type=float,
+            type=_positive_seconds,
             default=_DEADLINE_SECONDS,
             help="give up, and end what was started, after so many seconds (default: %(default)g)",
         )
@@ -221,6 +222,20 @@ class Down(Command):
         :raises SandboxError: something could not be ended or deleted.
         """
         _sandbox(parsed_args).down(remove=parsed_args.remove)
+
+
+def _positive_seconds(text: str) -> float:
+    """Read a time to wait.
+
+    :raises argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:

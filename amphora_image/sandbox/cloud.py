@@ -98,7 +98,13 @@ class Sandbox:
         names = catalogue.names(self._state().extras)
         if service not in names:
             raise SandboxError(f"the sandbox has no service {service!r}", f"use one of {', '.join(names)}")
-        return tail(self.layout.log(service), lines)
+        try:
+            return tail(self.layout.log(service), lines)
+        except OSError as error:
+            raise SandboxError(
+                f"{self.layout.log(service)} cannot be read: {error.strerror}",
+                "run this as its owner, or make it readable to you",
+            ) from error
 
     def down(self, *, remove: bool = False) -> None:
         """End the sandbox's processes, no others; what is not running is left as it is.

@@ -70,14 +70,17 @@ class State:
     def load(cls, path: pathlib.Path) -> State | None:
         """Read the state, None if there is none.
 
-        :raises SandboxError: the file is not one of ours, or of another format.
-        :raises OSError: it cannot be read.
+        :raises SandboxError: the file cannot be read, is not one of ours, or of another format.
         """
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
             state = cls(**raw)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise SandboxError(
+                f"{path} cannot be read: {error.strerror}", "run this as its owner, or make it readable to you"
+            ) from error
         except (ValueError, TypeError) as error:
             raise SandboxError(
                 f"{path} is no sandbox's state: {type(error).__name__}", f"{_removal(path)} and begin anew"

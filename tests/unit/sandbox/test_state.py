@@ -40,6 +40,13 @@ def test_a_file_that_is_no_state_is_an_error_of_ours(tmp_path, text):
         State.load(tmp_path / "state.json")
 
 
+def test_a_file_that_cannot_be_read_is_an_error_with_a_remedy(tmp_path):
+    """Finding: "Unreadable `state.json` … is reported as "a defect of amphora-image""; a folder is unreadable to root too."""
+    (tmp_path / "state.json").mkdir()
+    with pytest.raises(SandboxError, match=r"state\.json cannot be read: .*; run this as its owner"):
+        State.load(tmp_path / "state.json")
+
+
 def test_a_state_of_another_format_is_refused(tmp_path):
     State.new().save(tmp_path / "state.json")
     raw = json.loads((tmp_path / "state.json").read_text())
