@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -46,8 +47,12 @@ def main() -> int:
         Story(sandbox.up(show), folder).tell()
     finally:
         if keep:
+            program = Path(sys.executable).with_name("amphora-image")
+            down = shlex.join([str(program), "sandbox", "down", "--remove", "--dir", str(sandbox.layout.root)])
             sys.stdout.write(
-                f"\nKept: `amphora-image sandbox down --remove --dir {folder}/sandbox` ends and removes it.\n"
+                f"\nKept: {folder}, with the cloud and two ini files, which hold a password. To end and remove it all:\n"
+                f"  {down}\n"
+                f"  {shlex.join(['rm', '-r', str(folder)])}\n"
             )
         else:
             sandbox.down(remove=True)

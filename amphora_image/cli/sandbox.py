@@ -7,6 +7,7 @@ import argparse
 import math
 import os
 import pathlib
+import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -251,8 +252,8 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 def _place_options(parsed_args: argparse.Namespace) -> str:
     if parsed_args.dir is not None:
-        return f" --dir {parsed_args.dir}"
-    return "" if parsed_args.name == "default" else f" --name {parsed_args.name}"
+        return f" --dir {shlex.quote(str(parsed_args.dir))}"
+    return "" if parsed_args.name == "default" else f" --name {shlex.quote(parsed_args.name)}"
 
 
 def _sandbox(parsed_args: argparse.Namespace) -> Sandbox:
@@ -266,7 +267,7 @@ def _sandbox(parsed_args: argparse.Namespace) -> Sandbox:
     except ModuleNotFoundError as error:
         raise SandboxError(
             f"the sandbox needs {error.name}, which is not installed",
-            'install the extra: pip install "amphora-image[sandbox]" -c constraints.txt',
+            "install the extra, in a clone: pip install -c constraints.txt '.[sandbox]'",
         ) from error
     return Sandbox(parsed_args.dir or default_root(parsed_args.name, os.environ))
 

@@ -104,6 +104,21 @@ def test_the_demo_leaves_no_process_and_no_folder_behind(ended):
     assert processes_of(place) == []
 
 
+def test_what_a_kept_demo_prints_removes_all_of_it(tmp_path):
+    """Finding: KEEP=1 says "what folder stays (it holds two ini files with a password) and how to remove all of it"."""
+    place = tmp_path / "a place; with a space"
+    place.mkdir()
+    program = run([sys.executable, DEMO], tmp_path, environ={"TMPDIR": str(place), "KEEP": "1"}, timeout=300)
+    said, _, commands = program.stdout.partition("To end and remove it all:\n")
+    (folder,) = place.glob("amphora-image-demo-*")
+    assert f"Kept: {folder}, " in said
+    assert {path.name for path in folder.iterdir()} == {"sandbox", "worker.ini", "fallback.ini"}
+    ended = run(["sh", "-e", "-c", commands], tmp_path, environ={"PATH": "/usr/bin:/bin"})
+    assert (ended.code, ended.stderr) == (0, "")
+    assert not folder.exists()
+    assert processes_of(place) == []
+
+
 def processes_of(place):
     """Find the processes that inherited the demo's TMPDIR."""
     found = []

@@ -322,12 +322,21 @@ def test_the_note_of_a_killed_postgresql_whose_number_is_anothers_now_stops_nobo
     assert {each.state for each in other.status()} == {"running"}
 
 
-def test_the_folder_may_have_a_name_that_is_not_easy_to_write_into_a_file(tmp_path):
-    """Finding: "`--dir '/tmp/c$d'` fails with oslo tracebacks"."""
+def test_the_folder_may_have_any_name_and_the_printed_commands_can_be_pasted(tmp_path):
+    """Findings: "`--dir '/tmp/c$d'` fails with oslo tracebacks", and what is printed "must be shell-quoted"."""
     box = Sandbox(tmp_path / "c$d e#f;g'h")
+    path = environ(PATH=f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}")
+    pipes = {"capture_output": True, "text": True, "timeout": 400}
     try:
-        box.up(deadline_seconds=300)
+        done = subprocess.run([PROGRAM, "sandbox", "up", "--dir", box.layout.root], env=environ(), check=False, **pipes)
+        assert done.returncode == 0, done.stderr
         assert {each.state for each in box.status()} == {"running"}
+        printed = dict(re.findall(r"^  (use it|end it): +(.*)$", done.stdout, re.MULTILINE))
+        use = printed["use it"].replace("openstack image list", 'printf "%s" "$OS_AUTH_URL"')
+        assert subprocess.run(["sh", "-c", use], env=path, check=False, **pipes).stdout == box.access().auth_url
+        ended = subprocess.run(["sh", "-c", printed["end it"]], env=path, check=False, **pipes)
+        assert ended.returncode == 0, ended.stderr
+        assert {each.state for each in box.status()} == {"stopped"}
     finally:
         box.down(remove=True)
 
