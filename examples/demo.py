@@ -214,7 +214,7 @@ def upload(owner: Connection, name: str) -> str:
 
 def show(progress: Progress) -> None:
     """Tell of one service that became ready."""
-    tell(f"{progress.service + ' ' + progress.version:<20} ready {progress.seconds:5.1f} s   {progress.address}")
+    tell(str(progress))
 
 
 def say(line: str) -> None:

@@ -99,8 +99,7 @@ class Up(Command):
         self._say(f"  end it:  amphora-image sandbox down{place}")
 
     def _report(self, progress: Progress) -> None:
-        service = f"{progress.service} {progress.version}"
-        self._say(f"{service:<22} ready {progress.seconds:6.1f} s  {progress.address}")
+        self._say(str(progress))
 
     def _say(self, line: str) -> None:
         print(line, file=self.app.stdout, flush=True)  # a command's output

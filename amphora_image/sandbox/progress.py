@@ -10,12 +10,16 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Progress:
-    """One service became ready; ``seconds`` are since `up` began."""
+    """One service became ready, or whatever else ``state`` says; ``seconds`` are since `up` began."""
 
     service: str
     version: str
     seconds: float
     address: str
+    state: str = "ready"
+
+    def __str__(self) -> str:
+        return f"{f'{self.service} {self.version}':<22} {self.state} {self.seconds:6.1f} s  {self.address}".rstrip()
 
 
 @dataclass(frozen=True)

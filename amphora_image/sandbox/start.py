@@ -84,6 +84,7 @@ class Start:
             self._await_services()
             for program in programs.run(self._layout, self._state, self._deadline):
                 self._report(progress(program, self._state, self._deadline))
+            self._report(Progress("First requests", "", self._deadline.elapsed(), "to all of them", state="begun"))
             warm.warm_up(self._clients)
             self._state.prepared = self._state.started = True
             self._state.extras = dict.fromkeys(self._state.extras, True)

@@ -90,6 +90,12 @@ def test_a_line_is_shown_for_each_service_as_it_becomes_ready(started):
     assert all(re.search(r"\d\.\d s  .*127\.0\.0\.1:\d+", line) for line in lines)
 
 
+def test_a_line_tells_why_it_takes_longer_than_the_last_service(started):
+    """Finding: "Between "Nova ready" and the end of `up` (warming, 0.4-5 s) there is no line"."""
+    lines = [line for line in started[1].stdout.splitlines() if line]
+    assert [line.split()[0] for line in lines[-4:]] == ["First", "The", "use", "end"]
+
+
 def test_no_secret_is_printed_logged_or_on_a_command_line(started, other, session_of):
     """Issue: "no password/token in stdout, stderr, logs, or `/proc/*/cmdline` of any child"."""
     demo = session_of("demo", other)
