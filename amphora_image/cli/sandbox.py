@@ -10,7 +10,7 @@ import pathlib
 import shlex
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from cliff.command import Command
 from cliff.lister import Lister
@@ -52,6 +52,7 @@ class Up(Command):
     """
 
     _epilog = _UP_EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
+    _interrupted_by = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options that say which sandbox, and how long to wait for it."""
@@ -85,9 +86,14 @@ class Up(Command):
 
         :raises SandboxError: it did not come up.
         """
-        signal.signal(signal.SIGTERM, _interrupt)
-        signal.signal(signal.SIGHUP, _interrupt)
-        access = _sandbox(parsed_args).up(
+        numbers = [signal.SIGTERM, signal.SIGHUP]
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background ignores it
+            numbers.append(signal.SIGINT)
+        for number in numbers:
+            signal.signal(number, self._interrupt)
+        sandbox = _sandbox(parsed_args)
+        self._heed()
+        access = sandbox.up(
             self._report,
             parsed_args.deadline,
             with_=parsed_args.extras,
@@ -99,7 +105,24 @@ class Up(Command):
         self._say(f"  end it:  amphora-image sandbox down{place}")
 
     def _report(self, progress: Progress) -> None:
+        self._heed()
         self._say(str(progress))
+
+    def _interrupt(self, number: int, _frame: FrameType | None) -> None:
+        """Leave as after Ctrl-C, so that what was begun is undone."""
+        self._interrupted_by = number
+        self._heed()
+
+    def _heed(self) -> None:
+        """Leave if a signal said so, maybe in a place that swallows exceptions: a finaliser, or a callback of an import.
+
+        :raises KeyboardInterrupt: it was Ctrl-C.
+        :raises SystemExit: it was another.
+        """
+        if self._interrupted_by == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._interrupted_by:
+            sys.exit(128 + self._interrupted_by)
 
     def _say(self, line: str) -> None:
         print(line, file=self.app.stdout, flush=True)  # a command's output
@@ -269,8 +292,3 @@ def _sandbox(parsed_args: argparse.Namespace) -> Sandbox:
             "install the extra, in a clone: pip install -c constraints.txt '.[sandbox]'",
         ) from error
     return Sandbox(parsed_args.dir or default_root(parsed_args.name, os.environ))
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave as after Ctrl-C, so that what was begun is undone."""
-    sys.exit(128 + number)
