@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error this library raises: one root, one class for each decision a caller can take.
 
-An error's text is one line: what was wanted, what was found and, last, what to do about it. The fields stay on
-the instance. Whether trying again can help is a type, :class:`RetryableError`, and not a list of codes.
+An error's text is one line: what was wanted, what was found and, last, what to do about it; the fields stay on the
+instance. Whether trying again can help is a type, :class:`RetryableError`, and not a list of codes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ class InvalidReferenceError(AmphoraImageError):
 
 @dataclass(eq=False)
 class NoImageError(AmphoraImageError):
-    """The look-up was answered, and no image passes the rules for what was wanted.
-
-    ``rejected`` holds one ``"<id> (<name>): <reason>"`` for each candidate that lost.
-    """
+    """No image passes the rules for what was wanted; ``rejected`` has ``"<id> (<name>): <reason>"`` of each."""
 
     wanted: str
     owner: str
@@ -247,7 +244,7 @@ class SandboxError(AmphoraImageError):
 
     problem: str
     remedy: str
-    log_lines: Sequence[str] = field(default=())
+    log_lines: Sequence[str] = ()
 
     def __str__(self) -> str:
         return f"{_one_line(self.problem)}; {self.remedy}"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
 
     from oslo_config import cfg
@@ -67,14 +68,14 @@ def server_id(text: str) -> str:
 
 
 def seconds(text: str) -> float:
-    """Read a positive number of seconds from the command line.
+    """Read a time to wait from the command line.
 
-    :raises ValueError: it is none; argparse says so.
+    :raises argparse.ArgumentTypeError: it is none.
     """
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError(text)
-    return value
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
 
 
 def columns(value: Any, names: tuple[str, ...]) -> tuple[tuple[str, ...], list[Any]]:

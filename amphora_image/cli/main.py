@@ -30,7 +30,7 @@ COMMANDS = {
     "sandbox env": "amphora_image.cli.sandbox:Env",
     "sandbox logs": "amphora_image.cli.sandbox:Logs",
     "sandbox status": "amphora_image.cli.sandbox:Status",
-    "sandbox up": "amphora_image.cli.sandbox:Up",
+    "sandbox up": "amphora_image.cli.sandbox_up:Up",
     "server delete": "amphora_image.cli.server:Delete",
     "server orphans": "amphora_image.cli.server:Orphans",
     "server show": "amphora_image.cli.server:Show",
