@@ -9,7 +9,8 @@ import sys
 from importlib import metadata, resources
 
 SOURCE = pathlib.Path(__file__).parents[1] / "amphora_image"
-LATER = {"neutron.ml2.mechanism_drivers"}  # loaded by Neutron, which only the extra brings
+#: Loaded by Neutron and Octavia, which only the extra brings, or which this is installed beside.
+LATER = {"neutron.ml2.mechanism_drivers", "octavia.compute.drivers", "octavia.network.drivers"}
 
 
 def main() -> None:
