@@ -52,11 +52,6 @@ class Layout:
         return self.root / "etc"
 
     @property
-    def keystone_config(self) -> pathlib.Path:
-        """Keystone's own file, which its management commands read too."""
-        return self.config / "keystone" / "keystone.conf"
-
-    @property
     def logs(self) -> pathlib.Path:
         """The folder of the services' logs."""
         return self.root / "log"
