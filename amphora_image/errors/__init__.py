@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error this library raises: one root, one class for each decision a caller can take.
+
+An error's text is one line: what was wanted, what was found and, last, what to do about it; the fields stay on the
+instance. Whether trying again can help is a type, :class:`RetryableError`, and not a list of codes.
+"""
+
+from amphora_image.errors.base import AmphoraImageError, ConfigurationError, RetryableError
+from amphora_image.errors.choosing import InvalidReferenceError, NoImageError, NoOwnerError, NothingWantedError
+from amphora_image.errors.servers import (
+    AmbiguousBuildError,
+    NoResourcesError,
+    PortInUseError,
+    SandboxError,
+    ServerFailedError,
+    VolumeFailedError,
+)
+from amphora_image.errors.services import (
+    AccessDeniedError,
+    AuthenticationError,
+    QuotaExceededError,
+    RequestRefusedError,
+    ResourceNotFoundError,
+    ServiceUnavailableError,
+)
+
+__all__ = [
+    "AccessDeniedError",
+    "AmbiguousBuildError",
+    "AmphoraImageError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "InvalidReferenceError",
+    "NoImageError",
+    "NoOwnerError",
+    "NoResourcesError",
+    "NothingWantedError",
+    "PortInUseError",
+    "QuotaExceededError",
+    "RequestRefusedError",
+    "ResourceNotFoundError",
+    "RetryableError",
+    "SandboxError",
+    "ServerFailedError",
+    "ServiceUnavailableError",
+    "VolumeFailedError",
+]
