@@ -8,20 +8,17 @@ tags into paths unquoted (``doc/adr/0005``).
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
-from amphora_image.clients.translate import retried, translated
+from amphora_image.clients.rest import Rest
 from amphora_image.errors import ConfigurationError, ResourceNotFoundError
 from amphora_image.models import Candidate
-from amphora_image.trail import note_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from keystoneauth1.adapter import Adapter
-
-T = TypeVar("T")
 
 
 class ImageStore(Protocol):
@@ -45,14 +42,13 @@ class GlanceImages:
     """
 
     def __init__(self, adapter: Adapter, *, deadline_seconds: float = 60) -> None:
-        self._adapter = adapter
-        self._deadline_seconds = deadline_seconds
+        self._rest = Rest(adapter, "Glance", deadline_seconds=deadline_seconds)
 
     def get(self, image_id: str) -> Candidate | None:
         """Give the image with that id, None where there is none that we may see."""
         action = f"read image {image_id}"
         try:
-            return self._read(f"/v2/images/{quote(image_id, safe='')}", action, candidate_of)
+            return self._rest.read(f"/v2/images/{quote(image_id, safe='')}", action, candidate_of)
         except ResourceNotFoundError:
             return None
 
@@ -86,24 +82,11 @@ class GlanceImages:
         action, path = f"list the images with tag {tag!r}", f"/v2/images?{urlencode(query)}"
         while path:
             try:
-                page, path = self._read(path, action, _page_of)
+                page, path = self._rest.read(path, action, _page_of)
             except ResourceNotFoundError as error:
                 problem = "the endpoint that is used for Glance has no /v2/images"
                 raise ConfigurationError(problem, "correct endpoint or region_name in [glance]") from error
             yield [one for one in page if tag in one.tags]
-
-    def _read(self, path: str, action: str, decode: Callable[[Any], T]) -> T:
-        """GET ``path`` and decode its JSON, trying again what is transient."""
-
-        def once() -> T:
-            with translated("Glance", action):
-                # A third of the deadline, so that a request that hangs can be sent again within it.
-                timeout = self._deadline_seconds / 3
-                answer = self._adapter.get(path, headers={"Accept": "application/json"}, timeout=timeout)
-                note_request(answer.headers.get("x-openstack-request-id"))
-                return decode(answer.json())
-
-        return retried(once, deadline_seconds=self._deadline_seconds)
 
 
 def _page_of(body: Any) -> tuple[list[Candidate], str]:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One service's REST API over keystoneauth: what is read is tried again, what fails is told as our error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from amphora_image.clients.translate import retried, translated
+from amphora_image.trail import note_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from keystoneauth1.adapter import Adapter
+
+T = TypeVar("T")
+
+
+class Rest:
+    """``service`` as errors name it, over ``adapter``. Thread-safe.
+
+    All methods raise :class:`AuthenticationError`, :class:`AccessDeniedError`, :class:`ResourceNotFoundError` (404),
+    :class:`RequestRefusedError`, :class:`QuotaExceededError` or :class:`ServiceUnavailableError`. ``action`` completes
+    "Glance does not allow this user to …".
+    """
+
+    def __init__(self, adapter: Adapter, service: str, *, deadline_seconds: float = 60) -> None:
+        self._adapter = adapter
+        self._service = service
+        self._deadline_seconds = deadline_seconds
+
+    def read(self, path: str, action: str, decode: Callable[[Any], T]) -> T:
+        """GET ``path`` and decode its JSON, trying again what is transient within the deadline."""
+
+        def once() -> T:
+            with translated(self._service, action):
+                # A third of the deadline, so that a request that hangs can be sent again within it.
+                answer = self._send("GET", path, timeout=self._deadline_seconds / 3)
+                return decode(answer.json())
+
+        return retried(once, deadline_seconds=self._deadline_seconds)
+
+    def change(
+        self, method: str, path: str, action: str, *, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """Send what changes something, once: whether to send it again is for the caller, who knows what it means.
+
+        ``body`` is sent as JSON; the answer's JSON is given, None where it has none.
+        """
+        with translated(self._service, action):
+            keywords = {} if body is None else {"json": body}
+            answer = self._send(method, path, headers=dict(headers or {}), timeout=self._deadline_seconds, **keywords)
+            return answer.json() if answer.content else None
+
+    def _send(self, method: str, path: str, *, headers: dict[str, str] | None = None, **keywords: Any) -> Any:
+        headers = {"Accept": "application/json", **(headers or {})}
+        answer = self._adapter.request(path, method, headers=headers, **keywords)
+        note_request(answer.headers.get("x-openstack-request-id"))
+        return answer
