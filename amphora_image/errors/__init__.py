@@ -7,6 +7,7 @@ instance. Whether trying again can help is a type, :class:`RetryableError`, and 
 
 from amphora_image.errors.base import AmphoraImageError, ConfigurationError, RetryableError
 from amphora_image.errors.choosing import InvalidReferenceError, NoImageError, NoOwnerError, NothingWantedError
+from amphora_image.errors.contents import FormatMismatchError, UnsafeImageError
 from amphora_image.errors.servers import (
     AmbiguousBuildError,
     NoResourcesError,
@@ -30,6 +31,7 @@ __all__ = [
     "AmphoraImageError",
     "AuthenticationError",
     "ConfigurationError",
+    "FormatMismatchError",
     "InvalidReferenceError",
     "NoImageError",
     "NoOwnerError",
@@ -43,5 +45,6 @@ __all__ = [
     "SandboxError",
     "ServerFailedError",
     "ServiceUnavailableError",
+    "UnsafeImageError",
     "VolumeFailedError",
 ]
