@@ -269,7 +269,7 @@ def test_a_wrong_region(cloud, fault, refused, tag):
     ("options", "option", "resource"),
     [
         (("--flavor", "nobody"), "amp_flavor_id", "flavor nobody"),
-        (("--network", str(uuid.uuid4())), "amp_boot_network_list", "network "),
+        (("--network", "2c19b6ad-63f4-4d0e-8f0e-5b3a6a0c9d71"), "amp_boot_network_list", "network "),
         (("--key-name", "nobody"), "amp_ssh_key_name", "key pair nobody"),
         (("--zone", "nowhere"), "availability_zone", "availability zone nowhere"),
         (("--security-group", "nobody"), "amp_secgroup_list", "security group nobody"),
