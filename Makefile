@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-TARGETS := demo test unit check downstream bench docs package
+TARGETS := demo test unit fuzz check downstream bench docs package
 
 .DEFAULT_GOAL := help
 .PHONY: help clean $(TARGETS)
@@ -13,6 +13,7 @@ help:
 	@echo 'make demo      start a real small cloud, publish images, boot amphorae by tag (KEEP=1 leaves it running)'
 	@echo 'make test      all tests, on real services, with coverage'
 	@echo 'make unit      the unit tests alone'
+	@echo 'make fuzz      the property tests on ever new examples, for ten minutes'
 	@echo 'make check     linters, formatter, types, floors, release notes, the sample'
 	@echo 'make downstream  tests of Octavia itself, unmodified, with our driver in place'
 	@echo 'make docs      the documentation, into doc/build/html'

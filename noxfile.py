@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 import venv
 
 import nox
@@ -52,6 +53,15 @@ def test(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Run the unit tests alone: no network, no services, under 20 seconds."""
     _run(session, "pytest", "tests/unit", *session.posargs)
+
+
+@nox.session(python=False)
+def fuzz(session: nox.Session) -> None:
+    """Try the property tests on ever new examples for ten minutes, or the seconds given after ``--``."""
+    seconds = float(session.posargs[0]) if session.posargs else 600.0
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        _run(session, "pytest", "--quiet", "tests/property", "--hypothesis-profile=fuzz")
 
 
 @nox.session(python=False)

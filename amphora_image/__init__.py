@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from amphora_image.choice import Choice, Rules, Verdict, choose
     from amphora_image.errors import AmphoraImageError, NoImageError, RetryableError
     from amphora_image.models import Candidate, Image, Server
-    from amphora_image.reference import IdReference, Reference, TagReference
+    from amphora_image.reference import FileReference, IdReference, Pin, Reference, TagReference, UrlReference
     from amphora_image.resolve import Resolver
 
 _HOMES = {
@@ -23,15 +23,18 @@ _HOMES = {
     "Booter": "boot",
     "Candidate": "models",
     "Choice": "choice",
+    "FileReference": "reference",
     "IdReference": "reference",
     "Image": "models",
     "NoImageError": "errors",
+    "Pin": "reference",
     "Reference": "reference",
     "Resolver": "resolve",
     "RetryableError": "errors",
     "Rules": "choice",
     "Server": "models",
     "TagReference": "reference",
+    "UrlReference": "reference",
     "Verdict": "choice",
     "choose": "choice",
 }
@@ -42,15 +45,18 @@ __all__ = [
     "Booter",
     "Candidate",
     "Choice",
+    "FileReference",
     "IdReference",
     "Image",
     "NoImageError",
+    "Pin",
     "Reference",
     "Resolver",
     "RetryableError",
     "Rules",
     "Server",
     "TagReference",
+    "UrlReference",
     "Verdict",
     "choose",
 ]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from oslo_log import log as logging
 
 from amphora_image.choice import Choice, Rules, choose
-from amphora_image.errors import NoImageError, NoOwnerError
+from amphora_image.errors import NoImageError, NoOwnerError, PinAlgorithmError
 from amphora_image.models import Image
-from amphora_image.reference import TagReference
+from amphora_image.reference import Pin, TagReference
 from amphora_image.sharing import PairMemory, SharedLookups
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from amphora_image.clients.glance import ImageStore
     from amphora_image.config.policy import Policy, Wanted
+    from amphora_image.models import Candidate
 
 LOG = logging.getLogger(__name__)
 
@@ -49,7 +50,9 @@ class Resolver:
         ``owner`` is the build's own argument. Where no image passes the rules, the deprecated ``amp_image_id`` is
         tried, with a warning; after a look-up that failed it is not.
 
-        :raises NoImageError: the look-up was answered and nothing passes the rules.
+        :raises NoImageError: the look-up was answered and nothing passes the rules, or what does is not what the
+            reference is pinned to.
+        :raises PinAlgorithmError: it is pinned by another digest than the one that Glance keeps.
         :raises NoOwnerError: whose images to trust is not known.
         :raises AmphoraImageError: Keystone or Glance refuses or gives no answer within the deadline.
         """
@@ -107,6 +110,7 @@ class Resolver:
         if choice.winner is None and isinstance(wanted.reference, TagReference):
             choice = self._judge_all(wanted.reference, rules)
         if choice.winner is not None:
+            _check_pin(wanted, choice.winner, rules)
             return Image.of(choice.winner, str(wanted))
         refusal = NoImageError(str(wanted), rules.owner or "any", tuple(map(str, choice.verdicts)))
         fallback = policy.fallback()
@@ -149,3 +153,16 @@ class Resolver:
             if not trusted:
                 raise NoOwnerError
         return Rules(owner=trusted or None, denied_image_ids=policy.denied_image_ids)
+
+
+def _check_pin(wanted: Wanted, winner: Candidate, rules: Rules) -> None:
+    """Compare the pin with Glance's own digest. What is not the pinned image is not booted, and has no fallback."""
+    pin = wanted.reference.pin
+    if not isinstance(pin, Pin):
+        return
+    if pin.algorithm != winner.hash_algo or not winner.hash_value:
+        kept = winner.hash_algo if winner.hash_value else None
+        raise PinAlgorithmError(wanted.reference.shown, pin.algorithm, kept or "")
+    if winner.hash_value.lower() != pin.digest:
+        found = f"{winner.id} ({winner.name}): its {pin.algorithm} is {winner.hash_value}, not the pinned {pin.digest}"
+        raise NoImageError(str(wanted), rules.owner or "any", (found,))

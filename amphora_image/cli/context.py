@@ -54,7 +54,7 @@ def wanted_by(runtime: Runtime, text: str | None, zone: str | None) -> Wanted:
 
     if text is None:
         return runtime.policy.wanted(zone=zone)
-    return Wanted(Reference.parse(text, bare_word_is_tag=True), "the command line")
+    return Wanted.of(Reference.parse(text, bare_word_is_tag=True), "the command line")
 
 
 def server_id(text: str) -> str:

@@ -36,8 +36,8 @@ class Resolve(ShowOne):
     """Show the image that a build would boot now.
 
     Without an argument that is what the configuration asks for. A bare word is a tag, a UUID an image id. A tag that
-    looks like either, or has ://, is written percent-encoded: glance://tag/a%2Fb. Ends with 4 when no image may be
-    booted.
+    looks like either, or has ://, is written percent-encoded: glance://tag/a%2Fb. With #sha512=DIGEST at its end only
+    the image with that digest will do. Ends with 4 when no image may be booted.
     """
 
     _exit_code = 0
@@ -45,7 +45,9 @@ class Resolve(ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Take the reference and how much to tell."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("reference", nargs="?", metavar="TAG|ID|glance://…", help="What to resolve.")
+        parser.add_argument(
+            "reference", nargs="?", metavar="REFERENCE", help="TAG, ID or glance://…, maybe with #sha512=DIGEST."
+        )
         parser.add_argument(
             "--explain", action="store_true", help="Judge every candidate, foreign, hidden and inactive ones too."
         )

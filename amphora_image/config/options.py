@@ -123,7 +123,8 @@ AMPHORA_IMAGE_OPTIONS = [
         default="",
         mutable=True,
         help="Reference of the image: glance://tag/NAME, glance://tag/NAME?owner=PROJECT, glance://UUID or a bare "
-        "UUID. It counts where no tag is named, neither by the build nor for its zone.",
+        "UUID, each with #sha512=DIGEST at its end where only that image will do. It counts where no tag is named, "
+        "neither by the build nor for its zone.",
     ),
     cfg.ListOpt("denied_image_ids", default=[], mutable=True, help="Ids of images that are never booted."),
     cfg.BoolOpt(

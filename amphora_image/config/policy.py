@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from amphora_image.config.options import AMPHORA_IMAGE, CONTROLLER_WORKER
-from amphora_image.errors import ConfigurationError, InvalidReferenceError, NothingWantedError
+from amphora_image.errors import ConfigurationError, InvalidReferenceError, NotBootableError, NothingWantedError
 from amphora_image.reference import IdReference, Reference, TagReference
 
 if TYPE_CHECKING:
@@ -22,6 +22,16 @@ class Wanted:
 
     reference: TagReference | IdReference
     source: str
+
+    @classmethod
+    def of(cls, reference: Reference, source: str) -> Wanted:
+        """Want the image that ``reference`` names, as ``source`` says.
+
+        :raises NotBootableError: it names none of Glance.
+        """
+        if not isinstance(reference, TagReference | IdReference):
+            raise NotBootableError(reference.shown, source)
+        return cls(reference, source)
 
     def __str__(self) -> str:
         match self.reference:
@@ -67,7 +77,7 @@ class Policy:
 
         :raises NothingWantedError: neither the build nor any option names an image.
         :raises InvalidReferenceError: the tag that counts is too long or no text.
-        :raises ConfigurationError: image_ref or amp_image_id counts and cannot be read.
+        :raises ConfigurationError: image_ref or amp_image_id counts and cannot be read, or names no image of Glance.
         """
         if image_tag:
             return Wanted(TagReference(image_tag), "the build's argument")
@@ -76,7 +86,7 @@ class Policy:
         if zone and (tag := self.zone_image_tags.get(zone)):
             return Wanted(TagReference(tag), f"[amphora_image] zone_image_tags, {zone}")
         if self.image_ref:
-            return Wanted(_parse(self.image_ref, "[amphora_image] image_ref"), "[amphora_image] image_ref")
+            return Wanted.of(_parse(self.image_ref, "[amphora_image] image_ref"), "[amphora_image] image_ref")
         fallback = self.fallback()
         if fallback is None:
             raise NothingWantedError
@@ -85,10 +95,10 @@ class Policy:
     def check(self) -> None:
         """Read what is otherwise read only when it counts.
 
-        :raises ConfigurationError: image_ref or amp_image_id cannot be read.
+        :raises ConfigurationError: image_ref or amp_image_id cannot be read, or names no image of Glance.
         """
         if self.image_ref:
-            _parse(self.image_ref, "[amphora_image] image_ref")
+            Wanted.of(_parse(self.image_ref, "[amphora_image] image_ref"), "[amphora_image] image_ref")
         self.fallback()
 
     def fallback(self) -> Wanted | None:
@@ -115,9 +125,11 @@ def _denied(text: str) -> str:
         raise ConfigurationError(problem, "put UUIDs there, with commas between them") from error
 
 
-def _parse(text: str, option: str) -> TagReference | IdReference:
+def _parse(text: str, option: str) -> Reference:
     """Parse an option's value; the error names the option."""
     try:
         return Reference.parse(text)
     except InvalidReferenceError as error:
-        raise ConfigurationError(f"{option}: {text!r} is no image reference: {error.reason}", error.remedy) from error
+        raise ConfigurationError(
+            f"{option}: {error.text!r} is no image reference: {error.reason}", error.remedy
+        ) from error

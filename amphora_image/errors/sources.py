@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from amphora_image.errors.base import AmphoraImageError, RetryableError, one_line
+from amphora_image.errors.base import AmphoraImageError, ConfigurationError, RetryableError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,17 +27,13 @@ class UnknownSchemeError(AmphoraImageError):
         )
 
 
-@dataclass(eq=False)
-class NotBootableError(AmphoraImageError):
-    """The reference names no image of Glance, and Nova boots no others."""
+class NotBootableError(ConfigurationError):
+    """A reference says what to boot, and names no image of Glance; ``source`` is where it is written."""
 
-    reference: str
-    exit_code = 2
-
-    def __str__(self) -> str:
-        return (
-            f"{self.reference} cannot be booted: Nova boots images that Glance holds; "
-            f"publish it with `amphora-image publish` and name its tag or id"
+    def __init__(self, reference: str, source: str) -> None:
+        super().__init__(
+            f"{source}: {reference} cannot be booted, for Nova boots images that Glance holds",
+            "publish it with `amphora-image publish`, and name its tag or id",
         )
 
 

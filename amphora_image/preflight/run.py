@@ -98,7 +98,7 @@ class Preflight:
         """Say what builds want, by the name of its row: one for all, or one for each zone that has a tag."""
         if self._asked.image:
             reference = Reference.parse(self._asked.image, bare_word_is_tag=True)
-            return {"image": Wanted(reference, "the command line")}
+            return {"image": Wanted.of(reference, "the command line")}
         zone = self._asked.zone or self._conf[NOVA].availability_zone
         zones = {} if self._policy.image_tag or self._asked.zone else self._policy.zone_image_tags
         wanted = {f"image in {one}": self._policy.wanted(zone=one) for one in sorted(zones) if one != zone}

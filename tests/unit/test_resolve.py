@@ -8,8 +8,8 @@ import pytest
 from fakes.glance import FakeImages
 
 from amphora_image.config.policy import Policy, Wanted
-from amphora_image.errors import NoImageError, NoOwnerError, ServiceUnavailableError
-from amphora_image.reference import IdReference, TagReference
+from amphora_image.errors import NoImageError, NoOwnerError, PinAlgorithmError, ServiceUnavailableError
+from amphora_image.reference import IdReference, Pin, TagReference
 from amphora_image.resolve import Resolver
 
 WANTED = Wanted(TagReference("amphora"), "the build's argument")
@@ -234,3 +234,34 @@ def test_deleting_the_servers_of_an_earlier_pair_leaves_a_failovers_decision_alo
     resolver.deleted("old-1")
     images.add("v3", "amphora", minutes=2)
     assert resolver.resolve(WANTED, POLICY, server_group_id="group").id == chosen.id
+
+
+PIN = Pin("sha512", "ab" * 64)
+
+
+@pytest.mark.parametrize("kept", [PIN.digest, PIN.digest.upper()])
+def test_the_image_that_a_reference_is_pinned_to_is_chosen(images, resolver, kept):
+    image = images.add("v1", "amphora")
+    images.change(image.id, hash_algo="sha512", hash_value=kept)
+    assert resolver.resolve(Wanted(TagReference("amphora", pin=PIN), "test"), POLICY).id == image.id
+    assert resolver.resolve(Wanted(IdReference(image.id, pin=PIN), "test"), POLICY).id == image.id
+
+
+def test_another_image_than_the_pinned_is_not_booted_and_has_no_fallback(images, resolver):
+    image, spare = images.add("v1", "amphora"), images.add("spare")
+    images.change(image.id, hash_algo="sha512", hash_value="cd" * 64)
+    with pytest.raises(NoImageError, match=rf"{image.id} \(v1\): its sha512 is cdcd.*, not the pinned abab"):
+        resolver.resolve(Wanted(TagReference("amphora", pin=PIN), "test"), Policy(deprecated_id=spare.id))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kept", "told"),
+    [("sha256", "12", "pin it with #sha256=DIGEST"), ("sha512", None, "Glance keeps no digest of it; remove the pin")],
+)
+def test_a_pin_by_another_digest_than_glances_is_an_error_that_names_the_right_one(
+    images, resolver, algorithm, kept, told
+):
+    image = images.add("v1", "amphora")
+    images.change(image.id, hash_algo=algorithm, hash_value=kept)
+    with pytest.raises(PinAlgorithmError, match=told):
+        resolver.resolve(Wanted(TagReference("amphora", pin=PIN), "test"), POLICY)

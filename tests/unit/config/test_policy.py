@@ -3,7 +3,7 @@ import pytest
 
 from amphora_image.config import load
 from amphora_image.config.policy import Policy
-from amphora_image.errors import ConfigurationError, InvalidReferenceError, NothingWantedError
+from amphora_image.errors import ConfigurationError, InvalidReferenceError, NotBootableError, NothingWantedError
 
 ID = "6b3c0f7e-1234-4abc-8def-0123456789ab"
 OTHER = "6b3c0f7e-1234-4abc-8def-0123456789ac"
@@ -105,3 +105,10 @@ def test_a_rule_that_cannot_be_read_is_told_when_the_ini_is_loaded(tmp_path, lin
 
 def test_an_id_is_meant_in_any_case():
     assert Policy(image_ref=ID.upper()).wanted().reference.image_id == ID
+
+
+@pytest.mark.parametrize("reference", ["https://images.example/x?signature=canary", "file:///x", "oci://x/y"])
+def test_a_reference_that_nova_cannot_boot_is_told_with_what_to_do(reference):
+    with pytest.raises(NotBootableError, match=r"image_ref: .* cannot be booted.*; publish it") as caught:
+        Policy(image_ref=reference).wanted()
+    assert "canary" not in str(caught.value)

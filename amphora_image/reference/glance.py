@@ -1,55 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""References to images: text to value and back.
-
-A text is parsed once, at the edge (an option, an argument), and only the value travels on. The forms::
-
-    6b3c…-…                          an image id, bare
-    glance://6b3c…-…                 the same
-    glance://tag/NAME                the newest image with that tag; NAME is percent-encoded
-    glance://tag/NAME?owner=PROJECT  of that project instead of the configured one
-"""
+"""References to images that Glance holds: an id, or a tag."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, unquote
 
 from amphora_image.errors import InvalidReferenceError
+from amphora_image.reference.base import FORMS, ChecksumUrl, Reference, ending
+
+if TYPE_CHECKING:
+    from amphora_image.reference.pin import Pin
 
 #: Glance keeps a tag in a column of 255 characters.
 MAX_TAG_CHARACTERS = 255
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 #: NUL, halves of a surrogate pair, and what needs four bytes in UTF-8 (Glance answers 400 to those).
 _NO_TAG_CHARACTER = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
 _SCHEME = "glance"
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """The base of :class:`TagReference` and :class:`IdReference`; made by :meth:`parse`."""
-
-    @staticmethod
-    def parse(text: str, *, bare_word_is_tag: bool = False) -> TagReference | IdReference:
-        """Read ``text``; with ``bare_word_is_tag``, as on a command line, a word that is no UUID is a tag.
-
-        :raises InvalidReferenceError: the text has none of the forms above.
-        """
-        if _UUID.fullmatch(text):
-            return IdReference(text)
-        scheme, found, rest = text.partition("://")
-        if not found or not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
-            if bare_word_is_tag:
-                return TagReference(text)
-            remedy = f"write {TagReference(text)} for a tag" if 0 < len(text) <= MAX_TAG_CHARACTERS else "name an image"
-            raise InvalidReferenceError(text, "it is neither a UUID nor a URL", remedy)
-        if scheme != _SCHEME:
-            raise InvalidReferenceError(text, f"the scheme {scheme!r} is not known")
-        if _UUID.fullmatch(rest):
-            return IdReference(rest)
-        return _parse_tag(text, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +33,10 @@ class IdReference(Reference):
         if not _UUID.fullmatch(self.image_id):
             raise InvalidReferenceError(self.image_id, "an image id is a UUID")
         object.__setattr__(self, "image_id", self.image_id.lower())
+        _check_pin(self)
 
     def __str__(self) -> str:
-        return f"{_SCHEME}://{self.image_id}"
+        return f"{_SCHEME}://{self.image_id}{ending(self.pin)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +57,56 @@ class TagReference(Reference):
         if _NO_TAG_CHARACTER.search(self.tag):
             reason = "Glance takes neither NUL nor characters beyond U+FFFF in a tag"
             raise InvalidReferenceError(self.tag, reason, "give the image another tag")
+        _check_pin(self)
 
     def __str__(self) -> str:
         owner = f"?owner={self.owner}" if self.owner else ""
-        return f"{_SCHEME}://tag/{quote(self.tag, safe='')}{owner}"
+        return f"{_SCHEME}://tag/{quote(self.tag, safe='')}{owner}{ending(self.pin)}"
 
 
-def _parse_tag(text: str, rest: str) -> TagReference:
-    """Read what follows ``glance://`` when it is no UUID."""
-    path, question, query = rest.partition("?")
+def _check_pin(reference: Reference) -> None:
+    """Refuse a checksum file: the resolver compares digests, and fetches nothing."""
+    if isinstance(reference.pin, ChecksumUrl):
+        raise InvalidReferenceError(reference.shown, "a checksum file pins no image of Glance", "write #sha512=DIGEST")
+
+
+def _parse_word(text: str, kind: str, _: Pin | ChecksumUrl | None) -> IdReference | TagReference:
+    """Read what has no scheme: a UUID, maybe pinned, or a tag where ``kind`` says so."""
+    image_id, pinned, _pin = text.partition("#")
+    if _UUID.fullmatch(image_id):
+        reference = Reference.parse(f"{_SCHEME}://{text}") if pinned else IdReference(image_id)
+        return cast("IdReference", reference)
+    if kind == "tag":
+        return TagReference(text)
+    if "://" in text:
+        raise InvalidReferenceError(text, "what is before :// is no scheme", "name an image")
+    remedy = f"write {TagReference(text)} for a tag" if 0 < len(text) <= MAX_TAG_CHARACTERS else "name an image"
+    raise InvalidReferenceError(text, "it is neither a UUID nor a URL", remedy)
+
+
+def _parse(scheme: str, location: str, pin: Pin | ChecksumUrl | None) -> IdReference | TagReference:
+    """Read what follows ``glance://``."""
+    if _UUID.fullmatch(location):
+        return IdReference(location, pin=pin)
+    text = f"{scheme}://{location}"
+    path, question, query = location.partition("?")
     kind, slash, name = path.partition("/")
     if kind != "tag" or not slash:
         raise InvalidReferenceError(text, "after glance:// comes a UUID or tag/NAME")
-    if re.search(r"[/#\s]", name) or "#" in query or _BAD_ESCAPE.search(rest):
+    if re.search(r"[/\s]", name):
         remedy = "percent-encode the tag, for example a%2Fb for a/b"
         raise InvalidReferenceError(text, "the tag is not percent-encoded", remedy)
     owner = None
     if question:
         key, _, owner = query.partition("=")
         if key != "owner":
-            raise InvalidReferenceError(text, f"{query!r} is not owner=PROJECT_ID")
+            raise InvalidReferenceError(text, "what follows ? is not owner=PROJECT_ID")
     try:
         tag = unquote(name, errors="strict")
     except UnicodeDecodeError:
         raise InvalidReferenceError(text, "the tag is not valid UTF-8", "percent-encode the tag as UTF-8") from None
-    return TagReference(tag, owner)
+    return TagReference(tag, owner, pin=pin)
+
+
+FORMS["word"] = _parse_word
+FORMS[_SCHEME] = _parse
