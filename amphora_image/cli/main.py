@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "boot": "amphora_image.cli.boot:Boot",
     "check": "amphora_image.cli.check:Check",
+    "related db check": "amphora_image.cli.related_db:Check",
+    "related db upgrade": "amphora_image.cli.related_db:Upgrade",
     "resolve": "amphora_image.cli.resolve:Resolve",
     "sandbox down": "amphora_image.cli.sandbox:Down",
     "sandbox env": "amphora_image.cli.sandbox:Env",
@@ -98,7 +100,7 @@ class AmphoraImageApp(App):
         super().configure_logging()
         for handler in logging.getLogger().handlers:
             handler.setFormatter(_Formatter(handler.formatter._fmt if handler.formatter else None))  # noqa: SLF001
-        for noisy in ("keystoneauth", "novaclient", "openstack", "requests", "urllib3"):
+        for noisy in ("alembic", "keystoneauth", "novaclient", "openstack", "requests", "urllib3"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         if not self.stderr.isatty():  # who waits at a terminal wants to know for what; a program wants one line
             logging.getLogger("amphora_image.clients.translate").setLevel(logging.WARNING)

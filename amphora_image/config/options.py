@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
+from amphora_image.config.relation import RELATION, RELATION_OPTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -176,4 +178,5 @@ SHARED_OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {
 OWN_OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {
     CONTROLLER_WORKER: [DEPRECATED_ID],
     AMPHORA_IMAGE: AMPHORA_IMAGE_OPTIONS,
+    RELATION: RELATION_OPTIONS,
 }

@@ -8,6 +8,7 @@ instance. Whether trying again can help is a type, :class:`RetryableError`, and 
 from amphora_image.errors.base import AmphoraImageError, ConfigurationError, RetryableError
 from amphora_image.errors.choosing import InvalidReferenceError, NoImageError, NoOwnerError, NothingWantedError
 from amphora_image.errors.contents import FormatMismatchError, UnsafeImageError
+from amphora_image.errors.relations import InvalidRelationError, RelationSchemaError, RelationStoreError
 from amphora_image.errors.servers import (
     AmbiguousBuildError,
     NoResourcesError,
@@ -49,6 +50,7 @@ __all__ = [
     "DigestMismatchError",
     "FormatMismatchError",
     "InvalidReferenceError",
+    "InvalidRelationError",
     "NoImageError",
     "NoOwnerError",
     "NoResourcesError",
@@ -57,6 +59,8 @@ __all__ = [
     "PinAlgorithmError",
     "PortInUseError",
     "QuotaExceededError",
+    "RelationSchemaError",
+    "RelationStoreError",
     "RequestRefusedError",
     "ResourceNotFoundError",
     "RetryableError",

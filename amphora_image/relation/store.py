@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Relations in their table: recorded, forgotten, and read page by page, the newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from oslo_db import exception as db
+
+from amphora_image.relation.table import RELATIONS
+from amphora_image.relation.values import Kind, Recorded, Relation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from amphora_image.relation.database import Database
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which relations: those in which all that is given agrees; None is any.
+
+    ``instance_id`` or ``image_id`` is to be given, or every relation there is will be read.
+    """
+
+    instance_id: str | None = None
+    image_id: str | None = None
+    installation: str | None = None
+    kind: Kind | None = None
+
+    def condition(self) -> list[Any]:
+        """Give the terms of an SQL WHERE."""
+        columns = RELATIONS.c
+        terms = (
+            (columns.instance_id, self.instance_id),
+            (columns.image_id, self.image_id),
+            (columns.installation, self.installation),
+            (columns.kind, self.kind.value if self.kind else None),
+        )
+        return [column == value for column, value in terms if value is not None]
+
+
+class RelationStore:
+    """The relations in ``database``. Thread-safe; all methods may be repeated.
+
+    All methods raise :class:`RelationStoreError` and :class:`RelationSchemaError`; what raised left nothing behind.
+    """
+
+    def __init__(self, database: Database, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._database = database
+        self._now = now
+
+    def record(self, relation: Relation) -> bool:
+        """Keep a relation; True if it was not there yet. It is committed when this returns."""
+        values = {
+            "installation": relation.installation,
+            "instance_id": relation.instance_id,
+            "image_id": relation.image_id,
+            "kind": relation.kind.value,
+            "created_at": self._now().replace(tzinfo=None),
+        }
+        try:
+            with self._database.writing() as connection:
+                connection.execute(RELATIONS.insert(), values)
+        except db.DBDuplicateEntry:
+            return False
+        return True
+
+    def forget(self, relation: Relation) -> bool:
+        """Remove a relation; False if there was none."""
+        wanted = Wanted(
+            instance_id=relation.instance_id,
+            image_id=relation.image_id,
+            installation=relation.installation,
+            kind=relation.kind,
+        )
+        return bool(self.forget_all(wanted))
+
+    def forget_all(self, wanted: Wanted, *, before: int | None = None) -> int:
+        """Remove all relations that are wanted, those recorded ``before`` a sequence if one is given; say how many."""
+        condition = [*wanted.condition(), *([RELATIONS.c.id < before] if before is not None else [])]
+        with self._database.writing() as connection:
+            return int(connection.execute(RELATIONS.delete().where(*condition)).rowcount)
+
+    def page(self, wanted: Wanted, *, limit: int = _PAGE, before: int | None = None) -> list[Recorded]:
+        """Give up to ``limit`` relations, the newest first: those after the one whose sequence is ``before``.
+
+        That one need not be there any more.
+        """
+        columns = RELATIONS.c
+        query = RELATIONS.select().where(*wanted.condition()).order_by(columns.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(columns.id < before)
+        with self._database.reading() as connection:
+            return [_recorded(row) for row in connection.execute(query)]
+
+    def every(self, wanted: Wanted) -> Iterator[Recorded]:
+        """Give all relations that are wanted, the newest first, reading page after page."""
+        before: int | None = None
+        while page := self.page(wanted, before=before):
+            yield from page
+            before = page[-1].sequence
+
+    def image_ids(self, wanted: Wanted, *, limit: int) -> Sequence[str]:
+        """Give the ids of up to ``limit`` images, each once, in no order."""
+        query = sa.select(RELATIONS.c.image_id).where(*wanted.condition()).distinct().limit(limit)
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+
+def _recorded(row: Any) -> Recorded:
+    relation = Relation(
+        installation=row.installation, instance_id=row.instance_id, image_id=row.image_id, kind=Kind(row.kind)
+    )
+    return Recorded(relation=relation, sequence=row.id, created_at=row.created_at.replace(tzinfo=UTC))
