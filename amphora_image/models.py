@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
@@ -42,6 +46,19 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRecord(Candidate):
+    """All that Glance's API tells of one image; ``properties`` are those that are not part of its schema.
+
+    ``stores`` are the ids of those that have its bytes, empty where Glance has but one.
+    """
+
+    container_format: str | None = None
+    protected: bool = False
+    stores: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image(Candidate):
     """A candidate that passed every rule, and ``chosen_by``: what was wanted and where that was written."""
 
@@ -50,7 +67,7 @@ class Image(Candidate):
     @classmethod
     def of(cls, candidate: Candidate, chosen_by: str) -> Image:
         """Promote ``candidate`` to the image that was chosen by ``chosen_by``."""
-        values = {field.name: getattr(candidate, field.name) for field in fields(Candidate)}
+        values = {each.name: getattr(candidate, each.name) for each in fields(Candidate)}
         return cls(**values, chosen_by=chosen_by)
 
 

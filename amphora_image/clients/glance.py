@@ -7,18 +7,26 @@ tags into paths unquoted (``doc/adr/0005``).
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
 from amphora_image.clients.rest import Rest
 from amphora_image.errors import ConfigurationError, ResourceNotFoundError
-from amphora_image.models import Candidate
+from amphora_image.models import Candidate, ImageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from keystoneauth1.adapter import Adapter
+
+#: What an image's JSON has besides its own properties (``GET /v2/schemas/image``).
+_SCHEMA = {
+    *("checksum", "container_format", "created_at", "direct_url", "disk_format", "file", "id", "locations", "min_disk"),
+    *("min_ram", "name", "os_hash_algo", "os_hash_value", "os_hidden", "owner", "protected", "schema", "self", "size"),
+    *("status", "stores", "tags", "updated_at", "virtual_size", "visibility"),
+}
 
 
 class ImageStore(Protocol):
@@ -118,4 +126,21 @@ def candidate_of(record: dict[str, Any]) -> Candidate:
         virtual_size=record.get("virtual_size"),
         architecture=record.get("hw_architecture"),
         tags=tuple(sorted(record.get("tags") or ())),
+    )
+
+
+def record_of(body: dict[str, Any]) -> ImageRecord:
+    """Read all of one image from Glance's JSON.
+
+    :raises KeyError: the record has no id.
+    :raises ValueError: created_at is no ISO 8601 time.
+    """
+    candidate = candidate_of(body)
+    known = {each.name: getattr(candidate, each.name) for each in fields(Candidate)}
+    return ImageRecord(
+        **known,
+        container_format=body.get("container_format"),
+        protected=bool(body.get("protected")),
+        stores=tuple(filter(None, (body.get("stores") or "").split(","))),
+        properties={name: str(value) for name, value in body.items() if name not in _SCHEMA},
     )
