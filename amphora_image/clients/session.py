@@ -85,6 +85,21 @@ def project_id(session: Session, *, deadline_seconds: float = 60) -> str | None:
     return retried(once, deadline_seconds=deadline_seconds)
 
 
+def user(session: Session, *, deadline_seconds: float = 60) -> tuple[str, str]:
+    """Tell name and id of the user whom the session's token is of; empty where its plug-in has no such token.
+
+    :raises AmphoraImageError: Keystone refuses the credentials or gives no answer within the deadline.
+    """
+
+    def once() -> tuple[str, str]:
+        with translated("Keystone", "give a token"):
+            get_access = getattr(session.auth, "get_access", None)
+            token = get_access(session) if get_access else None
+            return (token.username or "", token.user_id or "") if token else ("", "")
+
+    return retried(once, deadline_seconds=deadline_seconds)
+
+
 def service_session(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Session:
     """Give the session for one service: ``session`` itself, unless the service's group has TLS options of its own.
 

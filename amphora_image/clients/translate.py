@@ -160,7 +160,7 @@ def _from_status(service: str, action: str, error: Any) -> AmphoraImageError:
     service, detail = _culprit(service, getattr(error, "url", None) or ""), _detail(error)
     if status == 401:
         return AuthenticationError(service, detail)
-    if status in {403, 413} and "quota" in detail.lower():
+    if status in {403, 413} and re.search(r"quota|limit has been exceeded", detail, re.IGNORECASE):
         return QuotaExceededError(service, detail)
     if status == 404:
         return _from_not_found(service, action, detail)

@@ -8,6 +8,13 @@ instance. Whether trying again can help is a type, :class:`RetryableError`, and 
 from amphora_image.errors.base import AmphoraImageError, ConfigurationError, RetryableError
 from amphora_image.errors.choosing import InvalidReferenceError, NoImageError, NoOwnerError, NothingWantedError
 from amphora_image.errors.contents import FormatMismatchError, UnsafeImageError
+from amphora_image.errors.promotion import (
+    CannotBootError,
+    EmptyTagError,
+    NoFormerError,
+    OvertakenError,
+    PromotionBusyError,
+)
 from amphora_image.errors.relations import InvalidRelationError, RelationSchemaError, RelationStoreError
 from amphora_image.errors.servers import (
     AmbiguousBuildError,
@@ -44,20 +51,25 @@ __all__ = [
     "AmbiguousBuildError",
     "AmphoraImageError",
     "AuthenticationError",
+    "CannotBootError",
     "ChecksumFileError",
     "ConfigurationError",
     "DestinationError",
     "DigestMismatchError",
+    "EmptyTagError",
     "FormatMismatchError",
     "InvalidReferenceError",
     "InvalidRelationError",
+    "NoFormerError",
     "NoImageError",
     "NoOwnerError",
     "NoResourcesError",
     "NotBootableError",
     "NothingWantedError",
+    "OvertakenError",
     "PinAlgorithmError",
     "PortInUseError",
+    "PromotionBusyError",
     "QuotaExceededError",
     "RelationSchemaError",
     "RelationStoreError",
