@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from amphora_image.choice import Choice, Rules, Verdict, choose
     from amphora_image.errors import AmphoraImageError, NoImageError, RetryableError
     from amphora_image.models import Candidate, Image, Server
+    from amphora_image.publish.promote import Promoter, Promotion
     from amphora_image.reference import FileReference, IdReference, Pin, Reference, TagReference, UrlReference
     from amphora_image.resolve import Resolver
 
@@ -28,6 +29,8 @@ _HOMES = {
     "Image": "models",
     "NoImageError": "errors",
     "Pin": "reference",
+    "Promoter": "publish.promote",
+    "Promotion": "publish.promote",
     "Reference": "reference",
     "Resolver": "resolve",
     "RetryableError": "errors",
@@ -50,6 +53,8 @@ __all__ = [
     "Image",
     "NoImageError",
     "Pin",
+    "Promoter",
+    "Promotion",
     "Reference",
     "Resolver",
     "RetryableError",

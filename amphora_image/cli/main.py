@@ -27,7 +27,11 @@ COMMANDS = {
     "check": "amphora_image.cli.check:Check",
     "related db check": "amphora_image.cli.related_db:Check",
     "related db upgrade": "amphora_image.cli.related_db:Upgrade",
+    "history": "amphora_image.cli.promote:History",
+    "promote": "amphora_image.cli.promote:Promote",
+    "quarantine": "amphora_image.cli.promote:Quarantine",
     "resolve": "amphora_image.cli.resolve:Resolve",
+    "rollback": "amphora_image.cli.promote:Rollback",
     "sandbox down": "amphora_image.cli.sandbox:Down",
     "sandbox env": "amphora_image.cli.sandbox:Env",
     "sandbox logs": "amphora_image.cli.sandbox:Logs",
@@ -43,8 +47,8 @@ _DESCRIPTION = """Find, explain and boot the image that amphorae are made of.
 What is wanted, and whose images are trusted, comes from the ini (--config-file); the credentials from --os-cloud or
 OS_* variables when given, else from [service_auth] in the ini."""
 
-_EPILOG = """exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 4 no image may be booted;
-5 credentials or rights are missing; 6 a service does not answer, try again; 130 interrupted"""
+_EPILOG = """exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 overtaken by another promotion;
+4 no image may be booted; 5 credentials or rights are missing; 6 a service does not answer, try again; 130 interrupted"""
 
 
 class _Commands(CommandManager):

@@ -163,6 +163,19 @@ AMPHORA_IMAGE_OPTIONS = [
         min=1,
         help="How long a read from Glance or Nova may take in all, with what is tried again after a connection fault, 429 or 5xx.",
     ),
+    cfg.StrOpt(
+        "promotion_lock_url",
+        default="",
+        secret=True,
+        help="Where the commands that move tags lock each other out: the URL of a tooz coordinator that all operators "
+        "share, for example etcd3+http://etcd:2379. Empty means a file of the user's own, which holds on one host.",
+    ),
+    cfg.IntOpt(
+        "promotion_lock_wait_seconds",
+        default=60,
+        min=0,
+        help="How long a command that moves a tag waits until another one has ended.",
+    ),
 ]
 
 #: group → the options that Octavia has as well; not to be registered where Octavia's own are.
