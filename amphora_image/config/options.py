@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
+from amphora_image.config.local import LOCAL_OPTIONS
 from amphora_image.config.relation import RELATION, RELATION_OPTIONS
 
 if TYPE_CHECKING:
@@ -128,6 +129,14 @@ AMPHORA_IMAGE_OPTIONS = [
         "UUID, each with #sha512=DIGEST at its end where only that image will do. It counts where no tag is named, "
         "neither by the build nor for its zone.",
     ),
+    cfg.DictOpt(
+        "image_properties",
+        default={},
+        mutable=True,
+        help="What an image outside of Glance is, where nothing else says it, for example disk_format:qcow2,"
+        "min_disk:2,min_ram:1024,architecture:x86_64. A side file, named as the image with .yaml after it, says it for "
+        "one image and comes first.",
+    ),
     cfg.ListOpt("denied_image_ids", default=[], mutable=True, help="Ids of images that are never booted."),
     cfg.BoolOpt(
         "trust_any_owner",
@@ -192,4 +201,5 @@ OWN_OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {
     CONTROLLER_WORKER: [DEPRECATED_ID],
     AMPHORA_IMAGE: AMPHORA_IMAGE_OPTIONS,
     RELATION: RELATION_OPTIONS,
+    **LOCAL_OPTIONS,
 }

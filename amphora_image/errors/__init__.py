@@ -8,6 +8,7 @@ instance. Whether trying again can help is a type, :class:`RetryableError`, and 
 from amphora_image.errors.base import AmphoraImageError, ConfigurationError, RetryableError
 from amphora_image.errors.choosing import InvalidReferenceError, NoImageError, NoOwnerError, NothingWantedError
 from amphora_image.errors.contents import FormatMismatchError, UnsafeImageError
+from amphora_image.errors.local import MissingPropertyError
 from amphora_image.errors.promotion import (
     CannotBootError,
     EmptyTagError,
@@ -60,6 +61,7 @@ __all__ = [
     "FormatMismatchError",
     "InvalidReferenceError",
     "InvalidRelationError",
+    "MissingPropertyError",
     "NoFormerError",
     "NoImageError",
     "NoOwnerError",

@@ -30,6 +30,7 @@ DISTRIBUTIONS = {
     "novaclient": "python-novaclient",
     "oslo_db": "oslo.db",
     "openstack": "openstacksdk",
+    "yaml": "PyYAML",
 }
 
 #: What we write: folders, and what lies beside them. Not what git ignores and what tools leave.

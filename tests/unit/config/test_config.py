@@ -3,6 +3,7 @@ import pytest
 from oslo_config import cfg
 
 from amphora_image.config import list_opts, load, register_opts
+from amphora_image.config.options import SHARED_OPTIONS
 from amphora_image.errors import ConfigurationError
 
 CANARY = "canary-4711"
@@ -41,6 +42,7 @@ def test_the_later_file_wins_and_a_folder_is_read(tmp_path):
         (b"[amphora_image]\nzone_image_tags = zone\n", "zone_image_tags"),
         (b"[controller_worker]\nvolume_driver = floppy\n", "volume_driver.*volume_cinder_driver"),
         (b"[controller_worker]\namp_image_tag = $nothing\n", "amp_image_tag"),
+        (b"[image_file]\nallowed_roots = /srv, images\n", "allowed_roots.*absolute"),
     ],
 )
 def test_a_bad_ini_is_told_in_one_line_without_what_may_be_secret(tmp_path, text, told):
@@ -67,6 +69,6 @@ def test_registering_twice_is_harmless():
 
 def test_only_options_of_our_own_are_mutable_and_the_deprecated_one_says_so():
     mutable = {(group, option.name) for group, options in list_opts() for option in options if option.mutable}
-    assert {group for group, _ in mutable} == {"amphora_image"}
+    assert not {group for group, _ in mutable} & SHARED_OPTIONS.keys()
     deprecated = [option for _, options in list_opts() for option in options if option.deprecated_for_removal]
     assert [option.name for option in deprecated] == ["amp_image_id"]
