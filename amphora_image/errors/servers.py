@@ -45,7 +45,8 @@ class AmbiguousBuildError(RetryableError):
     def __str__(self) -> str:
         return (
             f"whether Nova made server {self.server_name!r} is not known, its answer was lost: {one_line(self.detail)}; "
-            f"look for that name with `openstack server list --name` and delete what nobody uses"
+            f"look for that name with `amphora-image server orphans`, or `openstack server list --name` where it holds no "
+            f"UUID, and delete what nobody uses"
         )
 
 
