@@ -54,7 +54,8 @@ class BootRequest:
     """What a server is to be, apart from its image.
 
     ``files`` maps a path on the config drive to the file's text (Nova takes at most 5 files of 10 KiB each by
-    default); ``user_data`` is text. ``zone`` is Nova's availability zone, ``volume_zone`` Cinder's.
+    default); ``user_data`` is text. ``zone`` is Nova's availability zone, ``volume_zone`` Cinder's. Two requests of the
+    same ``pair`` boot one image; where that is not told, the server group stands for it.
     """
 
     name: str
@@ -68,6 +69,12 @@ class BootRequest:
     server_group_id: str | None = None
     zone: str | None = None
     volume_zone: str | None = None
+    pair: str | None = None
+
+    @property
+    def paired_by(self) -> str | None:
+        """Name what the two requests of a pair have in common; None where there is nothing."""
+        return self.pair or self.server_group_id
 
 
 @dataclass(frozen=True, slots=True)

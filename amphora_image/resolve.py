@@ -42,10 +42,8 @@ class Resolver:
         self._lookups: SharedLookups[Choice] = SharedLookups()
         self._pairs: PairMemory[Image] = PairMemory(clock)
 
-    def resolve(
-        self, wanted: Wanted, policy: Policy, *, owner: str | None = None, server_group_id: str | None = None
-    ) -> Image:
-        """Choose the image for ``wanted``; both amphorae of ``server_group_id`` get the same one.
+    def resolve(self, wanted: Wanted, policy: Policy, *, owner: str | None = None, pair: str | None = None) -> Image:
+        """Choose the image for ``wanted``; both amphorae of ``pair`` get the same one.
 
         ``owner`` is the build's own argument. Where no image passes the rules, the deprecated ``amp_image_id`` is
         tried, with a warning; after a look-up that failed it is not.
@@ -56,9 +54,9 @@ class Resolver:
         :raises NoOwnerError: whose images to trust is not known.
         :raises AmphoraImageError: Keystone or Glance refuses or gives no answer within the deadline.
         """
-        if not server_group_id or not policy.pair_window_seconds:
+        if not pair or not policy.pair_window_seconds:
             return self._decide(wanted, policy, owner)
-        key = (server_group_id, wanted.reference)
+        key = (pair, wanted.reference)
         image, of_pair = self._pairs.first(key, policy.pair_window_seconds, lambda: self._decide(wanted, policy, owner))
         if not of_pair:
             return image
@@ -67,19 +65,17 @@ class Resolver:
         current = self._images.get(image.id)
         if current is None or (objection := rules.objection(current)):
             reason = "it is gone" if current is None else objection
-            LOG.warning(
-                "Image %s of the first amphora in group %s is not used again: %s", image.id, server_group_id, reason
-            )
+            LOG.warning("Image %s of the first amphora of pair %s is not used again: %s", image.id, pair, reason)
             return self._decide(wanted, policy, owner)
         return Image.of(current, f"{image.chosen_by}, as the other of its pair")
 
-    def boot_failed(self, wanted: Wanted, server_group_id: str | None) -> None:
+    def boot_failed(self, wanted: Wanted, pair: str | None) -> None:
         """Give back what a build took of its pair's decision: nothing came of it."""
-        self._pairs.failed((server_group_id, wanted.reference))
+        self._pairs.failed((pair, wanted.reference))
 
-    def booted(self, wanted: Wanted, server_group_id: str | None, server_id: str) -> None:
+    def booted(self, wanted: Wanted, pair: str | None, server_id: str) -> None:
         """Note the server that a build led to."""
-        self._pairs.came_of((server_group_id, wanted.reference), server_id)
+        self._pairs.came_of((pair, wanted.reference), server_id)
 
     def deleted(self, server_id: str) -> None:
         """Forget the decision that led to a server: the image of one that existed before decides nothing."""

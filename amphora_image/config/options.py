@@ -150,7 +150,7 @@ AMPHORA_IMAGE_OPTIONS = [
         default=600,
         min=0,
         mutable=True,
-        help="How long the second amphora of a server group gets the image of the first, although the tag has moved; "
+        help="How long the second amphora of a pair gets the image of the first, although the tag has moved; "
         "0 resolves each on its own.",
     ),
     cfg.IntOpt(

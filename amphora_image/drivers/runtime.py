@@ -79,7 +79,7 @@ class Runtime:
         """
         with recorded() as trail:
             image, server = self._build(wanted, request, owner, booter or self.booter)
-        self.resolver.booted(wanted, request.server_group_id, server.id)
+        self.resolver.booted(wanted, request.paired_by, server.id)
         LOG.info(
             "Amphora %s is server %s, from image %s (%s) of project %s, %s %s, chosen by %s; %s",
             *(request.name, server.id, image.id, image.name, image.owner, image.hash_algo, image.hash_value),
@@ -96,16 +96,16 @@ class Runtime:
                 if error.resource != "image":
                     raise
                 # Deleted between look-up and boot: one new look-up, then the next image or the same error.
-                self.resolver.boot_failed(wanted, request.server_group_id)
+                self.resolver.boot_failed(wanted, request.paired_by)
                 image = self._resolve(wanted, request, owner)
                 LOG.warning("%s; now %s", error, image.id)
                 return image, booter.boot(image, request)
         except Exception:
-            self.resolver.boot_failed(wanted, request.server_group_id)
+            self.resolver.boot_failed(wanted, request.paired_by)
             raise
 
     def _resolve(self, wanted: Wanted, request: BootRequest, owner: str | None) -> Image:
-        return self.resolver.resolve(wanted, self.policy, owner=owner, server_group_id=request.server_group_id)
+        return self.resolver.resolve(wanted, self.policy, owner=owner, pair=request.paired_by)
 
     def server(self, server_id: str, management_network_id: str | None = None) -> Server:
         """Give a server with the image it was booted from, found through its volume where it boots from one.

@@ -22,6 +22,7 @@ from oslo_log import log as logging
 from amphora_image.boot import Booter, BootRequest, random_name
 from amphora_image.config import register_own_opts
 from amphora_image.drivers.octavia.attributes import StockAttributes, load
+from amphora_image.drivers.octavia.operation import operation_for
 from amphora_image.drivers.octavia.ports import attach
 from amphora_image.drivers.octavia.views import Volumes, amphora_of
 from amphora_image.drivers.runtime import made
@@ -79,6 +80,7 @@ class OctaviaComputeDriver(StockAttributes, compute_base.ComputeBase):  # type: 
             user_data=user_data,
             server_group_id=server_group_id,
             zone=(availability_zone or {}).get(constants.COMPUTE_ZONE, CONF.nova.availability_zone),
+            pair=operation_for(name) if CONF.amphora_image.pair_window_seconds else None,
         )
         volumes = Volumes(self.volume_driver, availability_zone) if _boots_from_volume() else None
         try:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which two builds are a pair: those of one operation on one load balancer, as Octavia's own database tells.
+
+``build`` is told a server group at most. Without anti-affinity, which is Octavia's default, there is none; and in one
+group not only a pair is built, but whatever replaces its amphorae later.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy
+from octavia.common import constants
+from octavia.db import api
+from oslo_log import log as logging
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOG = logging.getLogger(__name__)
+
+#: As Octavia names a server, before the amphora's id.
+_PREFIX = "amphora-"
+#: The amphora's row is there before ``build`` is called. That of its load balancer is changed when an operation begins
+#: and when it has ended, and not between the two builds.
+#: Octavia's own models would bring its whole API with them.
+_BALANCER = sqlalchemy.text(
+    "SELECT load_balancer.id, load_balancer.updated_at FROM amphora"
+    " JOIN load_balancer ON load_balancer.id = amphora.load_balancer_id"
+    " WHERE amphora.id = :amphora_id AND load_balancer.topology = :topology"
+)
+
+
+def operation_for(name: str, engine: Callable[[], Any] = api.get_engine) -> str | None:
+    """Name the operation that the amphora with this server's name is built for; None where it is not for a pair.
+
+    None too where the database does not answer: a mixed pair is better than no load balancer.
+    """
+    if not name.startswith(_PREFIX):
+        return None
+    asked = {"amphora_id": name.removeprefix(_PREFIX), "topology": constants.TOPOLOGY_ACTIVE_STANDBY}
+    try:
+        with engine().connect() as connection:
+            row = connection.execute(_BALANCER, asked).one_or_none()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason not to build
+        LOG.warning("Which load balancer %s is for could not be read, so it may differ from its other: %s", name, error)
+        return None
+    return None if row is None else f"load balancer {row.id}, changed {row.updated_at}"
