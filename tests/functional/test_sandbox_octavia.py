@@ -3,25 +3,28 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import signal
-from contextlib import contextmanager
 from functools import partial
 
 import psutil
 import pytest
-from keystoneauth1.adapter import Adapter
+from support.balancers import (
+    LOAD_BALANCERS,
+    balancing,
+    flavor_of,
+    hup,
+    load_balancer,
+    logged,
+    nothing_is_left,
+    roots,
+    things,
+)
 from support.cloud import Cloud, until
 
 from amphora_image.sandbox import Sandbox
 from amphora_image.sandbox.processes import find
 from amphora_image.sandbox.state import State
 
-LOAD_BALANCERS = "/v2.0/lbaas/loadbalancers"
 _STOCK = "compute_nova_driver"
-_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -43,49 +46,6 @@ def cloud(box, tmp_path):
     made.delete_all()
     for name in ("octavia", "demo", "admin"):
         made._users(name).session.session.close()
-
-
-def balancing(user):
-    return Adapter(user.session, service_type="load-balancer", interface="public", raise_exc=False)
-
-
-@contextmanager
-def load_balancer(api, access, **options):
-    """Make a load balancer, wait for it, and delete it in the end."""
-    body = {"loadbalancer": {"name": "test", "vip_subnet_id": access.vip_subnet_id, **options}}
-    answer = api.post(LOAD_BALANCERS, json=body)
-    assert answer.status_code == 201, answer.text
-    path = f"{LOAD_BALANCERS}/{answer.json()['loadbalancer']['id']}"
-    try:
-        yield until(lambda: settled(api, path), seconds=_SECONDS, what="the load balancer is made")
-    finally:
-        answer = api.delete(f"{path}?cascade=true")
-        assert answer.status_code == 204, answer.text
-        until(lambda: api.get(path).status_code == 404, seconds=_SECONDS, what="the load balancer is gone")
-
-
-def settled(api, path):
-    found = api.get(path).json()["loadbalancer"]
-    return None if found["provisioning_status"].startswith("PENDING") else found
-
-
-def things(cloud):
-    """All that a load balancer needs of other services, by kind."""
-    octavia = cloud.octavia
-    return {
-        "servers": octavia.compute.get("/servers/detail?all_tenants=1").json()["servers"],
-        "groups": octavia.compute.get("/os-server-groups?all_projects=1").json()["server_groups"],
-        "ports": octavia.network.get("/v2.0/ports").json()["ports"],
-    }
-
-
-def nothing_is_left(cloud):
-    until(lambda: not any(things(cloud).values()), seconds=30, what="no server, port or server group is left")
-
-
-def roots(box):
-    """The pid of each of Octavia's three programs."""
-    return {each.service: each.pid for each in box.status() if each.service.startswith("octavia")}
 
 
 @pytest.mark.parametrize("user", ["admin", "demo"])
@@ -111,18 +71,7 @@ def test_a_load_balancer_has_a_real_server_on_real_ports_and_leaves_nothing(box,
 def test_a_pair_is_in_a_server_group(box, cloud):
     """Issue: "ACTIVE_STANDBY, with … anti-affinity"; with one host the policy is the soft one."""
     admin = balancing(cloud.admin)
-    profile = admin.post(
-        "/v2.0/lbaas/flavorprofiles",
-        json={
-            "flavorprofile": {
-                "name": "pair",
-                "provider_name": "amphora",
-                "flavor_data": json.dumps({"loadbalancer_topology": "ACTIVE_STANDBY"}),
-            }
-        },
-    ).json()["flavorprofile"]["id"]
-    body = {"flavor": {"name": "pair", "flavor_profile_id": profile, "enabled": True}}
-    flavor = admin.post("/v2.0/lbaas/flavors", json=body).json()["flavor"]["id"]
+    flavor = flavor_of(admin, "pair", loadbalancer_topology="ACTIVE_STANDBY")
     with load_balancer(admin, box.access(), flavor_id=flavor) as made:
         assert made["provisioning_status"] == "ACTIVE"
         found = things(cloud)
@@ -170,15 +119,6 @@ def test_sighup_makes_all_three_programs_take_over_what_is_mutable(box, cloud):
         hup(before)
     assert balancing(cloud.admin).get(LOAD_BALANCERS).status_code == 200
     assert roots(box) == before
-
-
-def hup(pids):
-    for pid in pids.values():
-        os.kill(pid, signal.SIGHUP)
-
-
-def logged(box, service, text):
-    return re.search(text, "\n".join(box.logs(service, 100_000)))
 
 
 def test_the_compute_driver_can_be_exchanged(box, cloud):

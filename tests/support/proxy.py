@@ -43,7 +43,10 @@ class Fault:
 
 
 class Proxy:
-    """Where the proxy is, the faults still ordered, and each ``METHOD path`` that passed or was hit."""
+    """Where the proxy is, the faults still ordered, and each ``METHOD path`` that passed or was hit.
+
+    ``upstream`` may be changed: to a service whose port is known only once it runs.
+    """
 
     def __init__(self, url: str, upstream: str) -> None:
         self.url = url
@@ -83,7 +86,6 @@ class Proxy:
 @contextmanager
 def proxying(upstream: str) -> Iterator[Proxy]:  # noqa: C901 - a handler and a server of its own
     """Run a proxy in front of the service at ``upstream``; its URL has the same path."""
-    parts = urlsplit(upstream)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -107,6 +109,7 @@ def proxying(upstream: str) -> Iterator[Proxy]:  # noqa: C901 - a handler and a 
                 self.reset()
 
         def ask(self, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+            parts = urlsplit(proxy.upstream)
             upstream = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
             try:
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
@@ -143,7 +146,7 @@ def proxying(upstream: str) -> Iterator[Proxy]:  # noqa: C901 - a handler and a 
             pass
 
     server = Server(("127.0.0.1", 0), Handler)
-    proxy = Proxy(f"http://127.0.0.1:{server.server_address[1]}{parts.path}", upstream)
+    proxy = Proxy(f"http://127.0.0.1:{server.server_address[1]}{urlsplit(upstream).path}", upstream)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
