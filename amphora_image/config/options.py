@@ -145,6 +145,13 @@ AMPHORA_IMAGE_OPTIONS = [
         help="Boot images of any project. Whoever may tag an image that this user sees then chooses what runs on the "
         "management network.",
     ),
+    cfg.BoolOpt(
+        "check_fit",
+        default=True,
+        mutable=True,
+        help="Refuse an image that does not fit the flavor (memory, disk, hw_architecture) before Nova is asked; each "
+        "flavor is read once in a process. Under Octavia the default is false.",
+    ),
     cfg.IntOpt(
         "pair_window_seconds",
         default=600,

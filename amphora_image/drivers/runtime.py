@@ -21,9 +21,11 @@ from amphora_image.config.options import (
     GLANCE,
     NOVA,
     VOLUME_CINDER_DRIVER,
+    VOLUME_NOOP_DRIVER,
 )
 from amphora_image.config.policy import Policy
 from amphora_image.errors import ConfigurationError, ResourceNotFoundError
+from amphora_image.fit import FitCheck
 from amphora_image.resolve import Resolver
 from amphora_image.trail import recorded
 
@@ -59,6 +61,8 @@ class Runtime:
         if conf[CONTROLLER_WORKER].volume_driver == VOLUME_CINDER_DRIVER:
             block_storage = adapter(self.session, conf[CINDER], "block-storage")
             self.volumes = CinderVolumes(block_storage, conf[CINDER], deadline_seconds=seconds)
+        # Once is enough to ask for a flavor: what cannot be read is left to Nova.
+        self.fit = FitCheck(NovaServers(self.nova, deadline_seconds=0))
         self.resolver = Resolver(self.images, lambda: project_id(self.session, deadline_seconds=seconds))
         self.deadlines = Deadlines(seconds, float(conf[AMPHORA_IMAGE].ambiguous_build_deadline_seconds))
         self.booter = Booter(self.servers, self.volumes, deadlines=self.deadlines)
@@ -91,7 +95,7 @@ class Runtime:
         image = self._resolve(wanted, request, owner)
         try:
             try:
-                return image, booter.boot(image, request)
+                return image, self._boot(image, request, booter)
             except ResourceNotFoundError as error:
                 if error.resource != "image":
                     raise
@@ -99,13 +103,20 @@ class Runtime:
                 self.resolver.boot_failed(wanted, request.paired_by)
                 image = self._resolve(wanted, request, owner)
                 LOG.warning("%s; now %s", error, image.id)
-                return image, booter.boot(image, request)
+                return image, self._boot(image, request, booter)
         except Exception:
             self.resolver.boot_failed(wanted, request.paired_by)
             raise
 
     def _resolve(self, wanted: Wanted, request: BootRequest, owner: str | None) -> Image:
         return self.resolver.resolve(wanted, self.policy, owner=owner, pair=request.paired_by)
+
+    def _boot(self, image: Image, request: BootRequest, booter: Booter) -> Server:
+        """Boot what fits, as far as that is to be checked."""
+        if self.conf[AMPHORA_IMAGE].check_fit and request.flavor_id:
+            from_volume = self.conf[CONTROLLER_WORKER].volume_driver != VOLUME_NOOP_DRIVER
+            self.fit.check(image, request.flavor_id, volume_gib=self.conf[CINDER].volume_size if from_volume else None)
+        return booter.boot(image, request)
 
     def server(self, server_id: str, management_network_id: str | None = None) -> Server:
         """Give a server with the image it was booted from, found through its volume where it boots from one.

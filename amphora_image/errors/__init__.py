@@ -6,7 +6,13 @@ instance. Whether trying again can help is a type, :class:`RetryableError`, and 
 """
 
 from amphora_image.errors.base import AmphoraImageError, ConfigurationError, RetryableError
-from amphora_image.errors.choosing import InvalidReferenceError, NoImageError, NoOwnerError, NothingWantedError
+from amphora_image.errors.choosing import (
+    ImageMisfitError,
+    InvalidReferenceError,
+    NoImageError,
+    NoOwnerError,
+    NothingWantedError,
+)
 from amphora_image.errors.contents import FormatMismatchError, UnsafeImageError
 from amphora_image.errors.local import MissingPropertyError
 from amphora_image.errors.promotion import (
@@ -59,6 +65,7 @@ __all__ = [
     "DigestMismatchError",
     "EmptyTagError",
     "FormatMismatchError",
+    "ImageMisfitError",
     "InvalidReferenceError",
     "InvalidRelationError",
     "MissingPropertyError",

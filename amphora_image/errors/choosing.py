@@ -47,6 +47,22 @@ class InvalidReferenceError(AmphoraImageError):
 
 
 @dataclass(eq=False)
+class ImageMisfitError(AmphoraImageError):
+    """The image that was chosen cannot run on the flavor; Nova was not asked."""
+
+    image: str
+    flavor_id: str
+    reason: str
+    exit_code = 4
+
+    def __str__(self) -> str:
+        return (
+            f"image {self.image} does not fit flavor {self.flavor_id}: {one_line(self.reason)}; "
+            f"use a larger flavor (or [cinder] volume_size), or an image that is built for it"
+        )
+
+
+@dataclass(eq=False)
 class NoImageError(AmphoraImageError):
     """No image passes the rules for what was wanted; ``rejected`` has ``"<id> (<name>): <reason>"`` of each."""
 

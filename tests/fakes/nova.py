@@ -13,6 +13,8 @@ from amphora_image.models import FoundServer, Server
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from amphora_image.models import Flavor
+
 
 class FakeServers:
     """Keeps servers; ``created`` has the arguments of each create, ``faults`` are raised by the next ones.
@@ -57,3 +59,17 @@ class FakeServers:
         if self._looks <= 0:
             self.servers[server_id] = replace(self.servers[server_id], status=self._ends_as, fault="as ordered")
         return self.servers[server_id]
+
+
+class FakeFlavors:
+    """Gives ``now`` under any id, or raises it; ``asked`` has the ids."""
+
+    def __init__(self, now: Flavor | Exception) -> None:
+        self.now = now
+        self.asked: list[str] = []
+
+    def flavor(self, flavor_id: str) -> Flavor:
+        self.asked.append(flavor_id)
+        if isinstance(self.now, Exception):
+            raise self.now
+        return self.now

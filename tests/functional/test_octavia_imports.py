@@ -10,6 +10,7 @@ OPTIONS = """
 from oslo_config import cfg
 assert cfg.CONF.controller_worker.amp_image_id == ''
 assert cfg.CONF.amphora_image.pair_window_seconds == 600
+assert cfg.CONF.amphora_image.check_fit is False
 assert cfg.CONF.compute.max_retries == 15
 print('both are there')
 """

@@ -203,7 +203,7 @@ def test_boot_and_server_delete_need_member(cloud, server_id, least, of):
     member, less = least("member"), least("reader")
 
     ended = succeeded(of(member, "boot", f"amphora-{uuid.uuid4()}", "--wait", "-f", "value", "-c", "id"))
-    assert member.calls() == {LIST, CREATE, SERVER, INTERFACES}
+    assert member.calls() == {LIST, FLAVOR, SPECS, CREATE, SERVER, INTERFACES}
     succeeded(of(member, "server", "delete", ended.stdout.strip(), "--wait"))
     # A server that is looked at just before it is deleted is still ACTIVE, and has interfaces.
     assert member.calls() - {INTERFACES} == {DELETE, SERVER}
@@ -224,7 +224,7 @@ def test_the_driver_needs_member(cloud, tag, least):
     assert member.calls() == {MAKE_GROUP}
     files = {"/etc/octavia/amphora-agent.conf": "x"}
     server_id = driver.build(f"amphora-{uuid.uuid4()}", server_group_id=group.id, config_drive_files=files)
-    assert member.calls() == {LIST, CREATE}
+    assert member.calls() == {LIST, FLAVOR, SPECS, CREATE}
     try:
         until(lambda: driver.get_amphora(server_id)[0].status == "ACTIVE", seconds=60, what="a server that is ACTIVE")
         assert driver.status(server_id) == "UP"

@@ -8,6 +8,7 @@ task, in the worker, the health manager, housekeeping and the API: constructing 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import tenacity
@@ -21,6 +22,7 @@ from oslo_log import log as logging
 
 from amphora_image.boot import Booter, BootRequest, random_name
 from amphora_image.config import register_own_opts
+from amphora_image.config.options import AMPHORA_IMAGE
 from amphora_image.drivers.octavia.attributes import StockAttributes, load
 from amphora_image.drivers.octavia.operation import operation_for
 from amphora_image.drivers.octavia.ports import attach
@@ -44,7 +46,7 @@ class OctaviaComputeDriver(StockAttributes, compute_base.ComputeBase):  # type: 
 
     def __init__(self) -> None:
         super().__init__()
-        register_own_opts(CONF)
+        _register()
         named = CONF.controller_worker.image_driver
         # Octavia's own over Glance would look for credentials here; in its place we resolve.
         self.image_driver = None if named == _GLANCE_DRIVER else load("octavia.image.drivers", named)
@@ -226,6 +228,13 @@ class OctaviaComputeDriver(StockAttributes, compute_base.ComputeBase):  # type: 
             self._servers.check_zone(availability_zone)
         except ResourceNotFoundError as error:
             raise exceptions.InvalidSubresource(resource="Nova availability zone", id=availability_zone) from error
+
+
+@cache
+def _register() -> None:
+    """Add our options to Octavia's, once in a process: oslo.config forgets every value that it has read."""
+    register_own_opts(CONF)
+    CONF.set_default("check_fit", default=False, group=AMPHORA_IMAGE)  # a first build costs no more requests than said
 
 
 def _boots_from_volume() -> bool:

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 from dataclasses import dataclass, replace
 
 import pytest
 from fakes.cinder import FakeVolumes
 from fakes.glance import FakeImages
-from fakes.nova import FakeServers
+from fakes.nova import FakeFlavors, FakeServers
 from keystoneauth1.session import Session
 
 from amphora_image.boot import Booter, BootRequest
 from amphora_image.config import load
 from amphora_image.drivers.nova import NovaComputeDriver
 from amphora_image.drivers.runtime import Runtime, shared
-from amphora_image.errors import ConfigurationError, NoImageError, QuotaExceededError
+from amphora_image.errors import ConfigurationError, ImageMisfitError, NoImageError, QuotaExceededError
+from amphora_image.fit import FitCheck
+from amphora_image.models import Flavor
 from amphora_image.resolve import Resolver
 
 INI = """
@@ -39,6 +42,7 @@ class Bench:
     runtime: Runtime
     images: FakeImages
     servers: FakeServers
+    flavors: FakeFlavors
 
 
 @pytest.fixture
@@ -52,7 +56,9 @@ def conf(tmp_path):
 def bench(conf):
     runtime, images, servers = Runtime(conf, Session()), FakeImages(), FakeServers()
     runtime.resolver, runtime.booter = Resolver(images, lambda: "ours"), Booter(servers)
-    return Bench(runtime, images, servers)
+    flavors = FakeFlavors(Flavor(id="f", ram=1024, disk=2))
+    runtime.fit = FitCheck(flavors)
+    return Bench(runtime, images, servers, flavors)
 
 
 def test_what_a_build_leaves_out_comes_from_the_ini(bench):
@@ -98,6 +104,38 @@ def test_without_an_image_nova_is_not_asked(bench):
     with pytest.raises(NoImageError):
         bench.runtime.build(bench.runtime.policy.wanted(), BootRequest(name="amphora-1"))
     assert not bench.servers.created
+
+
+def test_an_image_that_does_not_fit_the_flavor_is_refused_before_nova_is_asked(bench):
+    bench.images.add("v1", "amphora", min_ram=2048)
+    with pytest.raises(ImageMisfitError):
+        bench.runtime.build(bench.runtime.policy.wanted(), BootRequest(name="amphora-1", flavor_id="f"))
+    assert not bench.servers.created
+
+
+def test_where_the_fit_is_not_checked_no_flavor_is_read(bench):
+    bench.images.add("v1", "amphora", min_ram=2048)
+    bench.runtime.conf.set_override("check_fit", override=False, group="amphora_image")
+    bench.runtime.build(bench.runtime.policy.wanted(), BootRequest(name="amphora-1", flavor_id="f"))
+    assert not bench.flavors.asked
+
+
+def test_after_an_image_that_did_not_fit_the_other_of_the_pair_decides_afresh(bench):
+    request = BootRequest(name="amphora-1", flavor_id="f", server_group_id="group")
+    bench.images.add("v1", "amphora", min_ram=2048)
+    with pytest.raises(ImageMisfitError):
+        bench.runtime.build(bench.runtime.policy.wanted(), request)
+    newer = bench.images.add("v2", "amphora", minutes=1)
+    assert bench.runtime.build(bench.runtime.policy.wanted(), request)[0].id == newer.id
+
+
+@pytest.mark.parametrize(("volume_gib", "fits"), [(16, True), (4, False)])
+def test_from_a_volume_the_volumes_size_counts(bench, volume_gib, fits):
+    bench.images.add("v1", "amphora", min_disk=8)
+    bench.runtime.conf.set_override("volume_driver", "volume_cinder_driver", "controller_worker")
+    bench.runtime.conf.set_override("volume_size", volume_gib, "cinder")
+    with contextlib.nullcontext() if fits else pytest.raises(ImageMisfitError):
+        bench.runtime.build(bench.runtime.policy.wanted(), BootRequest(name="amphora-1", flavor_id="f"))
 
 
 def test_after_a_failed_boot_the_other_of_the_pair_decides_afresh(bench):
