@@ -18,6 +18,7 @@ from keystoneauth1.adapter import Adapter
 from support.cloud import until
 from support.program import BIN, run
 from support.proxy import proxying
+from support.worker import CallFailedError, working
 
 from amphora_image.config import load
 from amphora_image.drivers.nova import NovaComputeDriver
@@ -237,6 +238,77 @@ def test_the_driver_needs_member(cloud, tag, least):
         driver.delete(server_id)
         driver.delete_server_group(group.id)
     assert member.calls() == {DELETE, DROP_GROUP}
+
+
+def test_the_driver_under_octavias_contract_needs_member(cloud, tag, least):
+    cloud.upload("v1", tag)
+    member = least("member")
+    with working(member.ini, "amphora_image_driver") as octavia:
+        octavia.call("validate_flavor", flavor_id=cloud.access.flavor_id)
+        octavia.call("validate_availability_zone", availability_zone="nova")
+        assert member.calls() == {FLAVOR, ZONES}
+
+        group = octavia.call("create_server_group", name=cloud.named("group"), policy="soft-anti-affinity")["id"]
+        assert member.calls() == {MAKE_GROUP}
+        given = {
+            "amphora_flavor": cloud.access.flavor_id,
+            "image_tag": tag,
+            "image_owner": "",
+            "network_ids": [cloud.access.network_id],
+            "config_drive_files": {"/etc/octavia/amphora-agent.conf": "x"},
+            "server_group_id": group,
+        }
+        made = [octavia.call("build", name=f"amphora-{uuid.uuid4()}", **given)]
+        assert member.calls() == {LIST, CREATE}
+        try:
+            made.append(octavia.call("build", name=f"amphora-{uuid.uuid4()}", **given))
+            assert member.calls() == {IMAGE, CREATE}
+            until(
+                lambda: octavia.call("status", compute_id=made[0]) == "UP", seconds=60, what="a server that is ACTIVE"
+            )
+            assert member.calls() == {SERVER, INTERFACES}
+            network_id = cloud.access.network_id
+            plugged = octavia.call("attach_network_or_port", compute_id=made[0], network_id=network_id)
+            assert member.calls() == {PLUG}
+            octavia.call("detach_port", compute_id=made[0], port_id=plugged["port_id"])
+            assert member.calls() == {UNPLUG}
+        finally:
+            for server_id in made:
+                octavia.call("delete", compute_id=server_id)
+            octavia.call("delete_server_group", server_group_id=group)
+        assert member.calls() == {DELETE, DROP_GROUP}
+
+
+def test_the_driver_under_octavias_contract_with_reader_alone_is_refused(cloud, tag, server_id, least):
+    cloud.upload("v1", tag)
+    reader, name = least("reader"), f"amphora-{uuid.uuid4()}"
+    with working(reader.ini, "amphora_image_driver") as octavia:
+        for method, kind, text, given in (
+            (
+                "build",
+                "ComputeBuildException",
+                "Nova does not allow this user to",
+                {"name": name, "amphora_flavor": cloud.access.flavor_id, "image_tag": tag, "image_owner": ""},
+            ),
+            ("delete", "ComputeDeleteException", "Nova does not allow this user to", {"compute_id": server_id}),
+            (
+                "create_server_group",
+                "ServerGroupObjectCreateException",
+                "Failed to create",
+                {"name": "x", "policy": "anti-affinity"},
+            ),
+            (
+                "attach_network_or_port",
+                "Forbidden",
+                "Policy doesn't allow",
+                {"compute_id": server_id, "network_id": cloud.access.network_id},
+            ),
+        ):
+            with pytest.raises(CallFailedError, match=text) as caught:
+                octavia.call(method, **given)
+            assert caught.value.kind == kind
+    assert not cloud.octavia.compute.get("/servers", params={"name": name}).json()["servers"]
+    assert cloud.octavia.compute.get(f"/servers/{server_id}").status_code == 200
 
 
 def test_the_driver_with_reader_alone_is_refused_and_leaves_nothing(cloud, tag, server_id, least):

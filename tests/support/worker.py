@@ -113,7 +113,7 @@ def main() -> None:
         try:
             made = DriverManager("octavia.compute.drivers", driver, invoke_on_load=True).driver
             answer = getattr(made, call["method"])(**call["arguments"])
-            outcome = {"result": json.loads(json.dumps(answer, default=lambda one: getattr(one, "__dict__", str(one))))}
+            outcome = {"result": json.loads(json.dumps(answer, default=lambda one: one.to_dict()))}
         except Exception as error:  # noqa: BLE001 - told to the other side
             outcome = {"kind": type(error).__name__, "error": str(error)}
         outcome["cpu_seconds"] = time.thread_time() - began
