@@ -24,7 +24,7 @@ _SERVER_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}
 
 def names_a_cloud(options: argparse.Namespace) -> bool:
     """Tell whether --os-cloud or OS_* variables give credentials."""
-    return bool(options.os_cloud or os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL"))
+    return bool(options.os_clouds or os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL"))
 
 
 def open_runtime(options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts], None] | None = None) -> Runtime:
@@ -32,8 +32,24 @@ def open_runtime(options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts]
 
     ``prepare`` may change what was loaded.
 
-    :raises ConfigurationError: the ini, the cloud's entry or ``[service_auth]`` cannot be used.
+    :raises ConfigurationError: the ini, the cloud's entry or ``[service_auth]`` cannot be used, or there are more clouds.
     """
+    if len(options.os_clouds) > 1:
+        raise ConfigurationError("this command works on one cloud, and --os-cloud names several", "give one of them")
+    return next(iter(open_runtimes(options, prepare).values()))
+
+
+def open_runtimes(
+    options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts], None] | None = None
+) -> dict[str, Runtime]:
+    """Do what :func:`open_runtime` does for each --os-cloud, by its name; empty is the name of what no option names.
+
+    :raises ConfigurationError: as for :func:`open_runtime`.
+    """
+    return {name: _open(options, name, prepare) for name in options.os_clouds or [""]}
+
+
+def _open(options: argparse.Namespace, cloud: str, prepare: Callable[[cfg.ConfigOpts], None] | None) -> Runtime:
     from amphora_image.config import load  # noqa: PLC0415 - heavy
     from amphora_image.drivers.runtime import Runtime  # noqa: PLC0415 - heavy
 
@@ -43,7 +59,7 @@ def open_runtime(options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts]
     if names_a_cloud(options):
         from amphora_image.clients.cloud import cloud_session  # noqa: PLC0415 - heavy
 
-        return Runtime(conf, cloud_session(options.os_cloud, conf))
+        return Runtime(conf, cloud_session(cloud or None, conf))
     return Runtime(conf)
 
 

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 COMMANDS = {
     "boot": "amphora_image.cli.boot:Boot",
     "check": "amphora_image.cli.check:Check",
+    "history": "amphora_image.cli.promote:History",
+    "import-info": "amphora_image.cli.import_info:ImportInfo",
+    "promote": "amphora_image.cli.promote:Promote",
+    "publish": "amphora_image.cli.publish:Publish",
+    "quarantine": "amphora_image.cli.promote:Quarantine",
     "related db check": "amphora_image.cli.related_db:Check",
     "related db upgrade": "amphora_image.cli.related_db:Upgrade",
-    "history": "amphora_image.cli.promote:History",
-    "promote": "amphora_image.cli.promote:Promote",
-    "quarantine": "amphora_image.cli.promote:Quarantine",
     "resolve": "amphora_image.cli.resolve:Resolve",
     "rollback": "amphora_image.cli.promote:Rollback",
     "sandbox down": "amphora_image.cli.sandbox:Down",
@@ -96,7 +98,14 @@ class AmphoraImageApp(App):
             default=[],
             help="Read every *.conf in DIR; may be repeated.",
         )
-        parser.add_argument("--os-cloud", metavar="NAME", help="Entry of clouds.yaml to take the credentials from.")
+        parser.add_argument(
+            "--os-cloud",
+            metavar="NAME",
+            dest="os_clouds",
+            action="append",
+            default=[],
+            help="Entry of clouds.yaml to take the credentials from; `publish` takes it more than once.",
+        )
         return parser
 
     def configure_logging(self) -> None:
@@ -111,6 +120,7 @@ class AmphoraImageApp(App):
         # What these warn of, a Keystone that is down and an auth_type that nobody has, the error itself tells.
         for repeating in ("keystoneauth.identity", "stevedore"):
             logging.getLogger(repeating).setLevel(logging.ERROR)
+        logging.getLogger("oslo_utils.imageutils").setLevel(logging.CRITICAL)  # so does it of what it finds unsafe
 
     def print_help_if_requested(self) -> None:
         """Print the options and a line for each command, without making one: that would load cliff's formatters."""

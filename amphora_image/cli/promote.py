@@ -16,6 +16,7 @@ from amphora_image.errors import InvalidReferenceError
 if TYPE_CHECKING:
     import argparse
 
+    from amphora_image.drivers.runtime import Runtime
     from amphora_image.publish.promote import Promoter, Promotion
     from amphora_image.reference import IdReference, TagReference
 
@@ -151,6 +152,14 @@ def open_promoter(options: argparse.Namespace, reference: TagReference | IdRefer
 
     :raises AmphoraImageError: the configuration cannot be used, or Keystone refuses or gives no answer.
     """
+    return promoter_of(open_runtime(options), reference)
+
+
+def promoter_of(runtime: Runtime, reference: TagReference | IdReference) -> Promoter:
+    """Make a promoter in the cloud of ``runtime``.
+
+    :raises AmphoraImageError: Keystone refuses or gives no answer.
+    """
     from amphora_image.clients.glance_tags import GlanceTags  # noqa: PLC0415 - heavy
     from amphora_image.clients.session import adapter, user  # noqa: PLC0415 - heavy
     from amphora_image.config.policy import Wanted  # noqa: PLC0415 - heavy
@@ -158,7 +167,6 @@ def open_promoter(options: argparse.Namespace, reference: TagReference | IdRefer
     from amphora_image.publish.lock import promotion_lock  # noqa: PLC0415 - heavy
     from amphora_image.publish.promote import Pace, Promoter  # noqa: PLC0415 - heavy
 
-    runtime = open_runtime(options)
     ours = runtime.conf.amphora_image
     seconds = float(ours.retry_deadline_seconds)
     return Promoter(

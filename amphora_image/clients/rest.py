@@ -3,17 +3,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from amphora_image.clients.translate import retried, translated
+from amphora_image.errors import RequestRefusedError
 from amphora_image.trail import note_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from keystoneauth1.adapter import Adapter
 
 T = TypeVar("T")
+
+
+class SizedBytes(Protocol):
+    """Bytes in pieces whose number is known before; each iteration begins at the first."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __len__(self) -> int: ...
 
 
 class Rest:
@@ -51,6 +59,33 @@ class Rest:
             keywords = {} if body is None else {"json": body}
             answer = self._send(method, path, headers=dict(headers or {}), timeout=self._deadline_seconds, **keywords)
             return answer.json() if answer.content else None
+
+    def send_body(
+        self, path: str, action: str, body: SizedBytes, *, headers: Mapping[str, str], timeout_seconds: float
+    ) -> None:
+        """PUT what ``body`` yields, as it yields it; ``len(body)`` is announced as the Content-Length.
+
+        Where the token turns out to be no longer valid, ``body`` is iterated once more, from its start. A redirect is
+        not followed, for it would be sent nothing. What iterating raises is let through.
+
+        :raises AmphoraImageError: see the class.
+        """
+        with translated(self._service, action):
+            keywords = {"data": body, "redirect": False, "log": False, "timeout": timeout_seconds}
+            answer = self._send("PUT", path, headers=dict(headers), **keywords)
+        if not answer.ok or answer.is_redirect:
+            raise RequestRefusedError(self._service, action, f"HTTP {answer.status_code}, which sends elsewhere")
+
+    def renew_token(self, *, needed_seconds: float) -> None:
+        """Get another token, where the one in use ends within ``needed_seconds``; a plug-in without an end has none.
+
+        :raises AmphoraImageError: see the class.
+        """
+        session = self._adapter.session
+        with translated("Keystone", "give a token"):
+            auth: Any = self._adapter.auth or session.auth
+            if hasattr(auth, "get_access") and auth.get_access(session).will_expire_soon(needed_seconds):
+                session.invalidate(auth)
 
     def _send(self, method: str, path: str, *, headers: dict[str, str] | None = None, **keywords: Any) -> Any:
         headers = {"Accept": "application/json", **(headers or {})}

@@ -22,6 +22,14 @@ from amphora_image.errors.promotion import (
     OvertakenError,
     PromotionBusyError,
 )
+from amphora_image.errors.publishing import (
+    HashMismatchError,
+    ImportFailedError,
+    ImportStuckError,
+    NoMethodError,
+    ServerConversionError,
+    UnusableFileError,
+)
 from amphora_image.errors.relations import InvalidRelationError, RelationSchemaError, RelationStoreError
 from amphora_image.errors.servers import (
     AmbiguousBuildError,
@@ -65,12 +73,16 @@ __all__ = [
     "DigestMismatchError",
     "EmptyTagError",
     "FormatMismatchError",
+    "HashMismatchError",
     "ImageMisfitError",
+    "ImportFailedError",
+    "ImportStuckError",
     "InvalidReferenceError",
     "InvalidRelationError",
     "MissingPropertyError",
     "NoFormerError",
     "NoImageError",
+    "NoMethodError",
     "NoOwnerError",
     "NoResourcesError",
     "NotBootableError",
@@ -86,6 +98,7 @@ __all__ = [
     "ResourceNotFoundError",
     "RetryableError",
     "SandboxError",
+    "ServerConversionError",
     "ServerFailedError",
     "ServiceUnavailableError",
     "SourceChangedError",
@@ -95,5 +108,6 @@ __all__ = [
     "SourceUnavailableError",
     "UnknownSchemeError",
     "UnsafeImageError",
+    "UnusableFileError",
     "VolumeFailedError",
 ]

@@ -47,7 +47,7 @@ class QuotaExceededError(AmphoraImageError):
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.service} says the quota is used up: {one_line(self.detail)}; delete servers or raise the quota"
+        return f"{self.service} says the quota is used up: {one_line(self.detail)}; delete what nobody needs, or raise the quota"
 
 
 @dataclass(eq=False)

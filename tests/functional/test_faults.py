@@ -299,7 +299,7 @@ def test_a_quota_that_is_used_up(cloud, fault, refused, tag):
     quota = f"/os-quota-sets/{cloud.foreign}"
     cloud.admin.compute.put(quota, json={"quota_set": {"instances": 0}}).raise_for_status()
     try:
-        parts = ("Nova says the quota is used up", "delete servers or raise the quota")
+        parts = ("Nova says the quota is used up", "delete what nobody needs, or raise the quota")
         fault(("--config-file", ini, "boot", "amphora"), 1, *parts)
         refused(QuotaExceededError, driver_of(ini).build)
     finally:

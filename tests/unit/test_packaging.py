@@ -93,8 +93,9 @@ def test_what_is_imported_is_declared():
     required = {re.split(r"[<>=!~\[; ]", line)[0].lower() for line in declared}
     imported = {}
     for path in PACKAGE.rglob("*.py"):
-        if "sandbox" in path.parts or path.parent == PACKAGE / "drivers" / "octavia":
-            continue  # the one brings its own, as an extra; the other is loaded by Octavia alone
+        by_a_host = path.parent == PACKAGE / "drivers" / "octavia" or path.name == "glance_plugin.py"
+        if "sandbox" in path.parts or by_a_host:
+            continue  # the one brings its own, as an extra; the others are loaded by Octavia and Glance alone
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []

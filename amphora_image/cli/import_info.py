@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``amphora-image import-info``: which ways into a Glance there are, and which of them really work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cliff.lister import Lister
+
+from amphora_image.cli.context import open_runtime, seconds
+
+if TYPE_CHECKING:
+    import argparse
+
+_EPILOG = (
+    "A method that is enabled may not work all the same: a mis-set staging area leaves images in `uploading` for ever, "
+    "and web-download is filtered. --probe imports 64 KiB by each method and deletes them again. For web-download it "
+    "needs --probe-url, for Glance fetches that itself; copy-image needs a second store."
+)
+
+
+class ImportInfo(Lister):
+    """Show by which methods and into which stores this cloud takes images.
+
+    With --probe each method is tried with a few bytes, which are deleted again.
+    """
+
+    _epilog = _EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Take whether to try, and for how long."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--probe", action="store_true", help="Import a few bytes by each method.")
+        parser.add_argument("--probe-url", metavar="URL", help="A small file that Glance can fetch, for web-download.")
+        parser.add_argument(
+            "--deadline", type=seconds, default=60.0, metavar="SECONDS", help="For each method tried (default: 60)."
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Ask twice; with --probe also try."""
+        from amphora_image.cli.publishing import prober  # noqa: PLC0415 - heavy
+
+        looked = prober(open_runtime(self.app.options), parsed_args.deadline)
+        probe = looked.probe(parsed_args.probe_url) if parsed_args.probe or parsed_args.probe_url else looked.look()
+        return ("kind", "name", "detail", "works"), [(one.kind, one.name, one.detail, one.works) for one in probe]

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``publish`` does with its arguments: the load, the publishers, the progress. Heavy: imported when it runs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
+
+from amphora_image.cli.promote import promoter_of
+from amphora_image.clients.glance_import import GlanceImports
+from amphora_image.clients.session import adapter, project_id
+from amphora_image.config.options import AMPHORA_IMAGE, GLANCE
+from amphora_image.errors import ConfigurationError, NoOwnerError
+from amphora_image.publish.body import disk_format
+from amphora_image.publish.many import Outcome, Target, publish_to_all
+from amphora_image.publish.probe import Prober
+from amphora_image.publish.progress import Lines, Progress
+from amphora_image.publish.publish import Load, Publisher
+from amphora_image.publish.source import FileSource
+from amphora_image.publish.wait import Limits, Waiter
+from amphora_image.reference import TagReference
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+    from amphora_image.drivers.runtime import Runtime
+    from amphora_image.publish.fanout import Stop
+    from amphora_image.publish.order import Order
+
+
+def load_of(text: str, order: Order, *, is_url: bool) -> Load:
+    """Look into the file that ``text`` names, or take it as the URL of one.
+
+    :raises ConfigurationError: it cannot be read, or is a URL and nobody says of which format.
+    :raises UnsafeImageError: nobody should boot it.
+    :raises FormatMismatchError: it is not of the format that was asked for.
+    """
+    if is_url:
+        if order.disk_format is None:
+            problem = "the format of what Glance fetches is not known before"
+            raise ConfigurationError(problem, "give --disk-format with a URL")
+        return Load(disk_format=order.disk_format, url=text)
+    source = FileSource(text)
+    return Load(disk_format=disk_format(source, order.disk_format), source=source)
+
+
+def publish_all(
+    runtimes: Mapping[str, Runtime], load: Load, order: Order, limits: argparse.Namespace, out: TextIO
+) -> list[Outcome]:
+    """Publish to each cloud; ``limits`` has the deadlines, ``out`` takes the progress."""
+
+    def target(name: str, stop: Stop) -> Publisher:
+        progress = _progress(out, name if len(runtimes) > 1 else "")
+        return _publisher(
+            runtimes[name], progress, Limits(import_seconds=limits.deadline, stuck_seconds=limits.stuck_after), stop
+        )
+
+    return publish_to_all([Target(name=name, open=partial(target, name)) for name in runtimes], load, order)
+
+
+def prober(runtime: Runtime, deadline_seconds: float) -> Prober:
+    """Make what looks at the Glance of ``runtime``; each try may take ``deadline_seconds``."""
+    glance = adapter(runtime.session, runtime.conf[GLANCE], "image")
+    imports = GlanceImports(glance, deadline_seconds=deadline_seconds, answer_seconds=deadline_seconds)
+    limits = Limits(import_seconds=deadline_seconds, stuck_seconds=deadline_seconds)
+    return Prober(imports, Waiter(imports, limits=limits))
+
+
+def _publisher(runtime: Runtime, progress: Progress, limits: Limits, stop: Stop) -> Publisher:
+    conf, session = runtime.conf, runtime.session
+    seconds = float(conf[AMPHORA_IMAGE].retry_deadline_seconds)
+    glance = adapter(session, conf[GLANCE], "image")
+    imports = GlanceImports(glance, deadline_seconds=seconds, answer_seconds=limits.stuck_seconds)
+
+    def owner() -> str:
+        if (found := project_id(session, deadline_seconds=seconds)) is None:
+            raise NoOwnerError
+        return found
+
+    waiter = Waiter(imports, limits=limits, progress=progress, sleep=stop.sleep)
+    return Publisher(imports, waiter, owner=owner, promote=_promote(runtime), progress=progress)
+
+
+def _promote(runtime: Runtime) -> Callable[[str, str, str], object]:
+    """Make what moves a tag; what it has to ask Keystone is asked when it is called."""
+
+    def promote(image_id: str, tag: str, reason: str) -> object:
+        return promoter_of(runtime, TagReference(tag)).promote(image_id, tag, reason=reason)
+
+    return promote
+
+
+def _progress(out: TextIO, label: str) -> Progress:
+    """Draw bars where somebody looks on and there is but one of them; else write lines."""
+    if label or not out.isatty():
+        return Lines(out, label)
+    from amphora_image.publish.bar import Bars  # noqa: PLC0415 - its library is for terminals alone
+
+    return Bars(out)

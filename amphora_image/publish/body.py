@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A source on its way out: hashed and looked into in the one pass that also sends it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+from amphora_image.contents import Inspector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from amphora_image.publish.source import Source
+
+
+class Pass(Protocol):
+    """One reading of a source, from start to end; ``sha512`` is there once all of it was given."""
+
+    sha512: str | None
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class CheckedPass:
+    """Reads ``source`` and gives nothing of it that was not looked into first, as an image ``declared`` of a format."""
+
+    def __init__(self, source: Source, declared: str) -> None:
+        self._source = source
+        self._declared = declared
+        self.sha512: str | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the blocks; the last one after all checks.
+
+        :raises AmphoraImageError: the source changed, or its contents are not what they were said to be.
+        """
+        hasher, inspector, left = hashlib.sha512(), Inspector(self._declared), self._source.size
+        with self._source.open() as blocks:
+            for block in blocks:
+                inspector.feed(block)
+                hasher.update(block)
+                left -= len(block)
+                if not left:
+                    inspector.finish()
+                    self.sha512 = hasher.hexdigest()
+                yield block
+
+
+class Body:
+    """What is sent: as often as it is iterated ``begin`` makes a new pass, as a new token may ask for.
+
+    ``size`` is the number of bytes, ``moved`` is told how many of them are sent so far. ``sha512`` is that of what was
+    sent, None until all of it was.
+    """
+
+    def __init__(self, begin: Callable[[], Pass], size: int, *, moved: Callable[[int], None] = lambda _: None) -> None:
+        self._begin = begin
+        self._size = size
+        self._moved = moved
+        self.sha512: str | None = None
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.sha512, sent, begun = None, 0, self._begin()
+        for block in begun:
+            yield block
+            sent += len(block)
+            self._moved(sent)
+        self.sha512 = begun.sha512
+
+
+def disk_format(source: Source, declared: str | None = None) -> str:
+    """Tell the disk format of ``source`` from as many of its first bytes as it takes.
+
+    :raises UnsafeImageError: nobody should boot it.
+    :raises FormatMismatchError: it is not the ``declared`` one.
+    :raises AmphoraImageError: the source cannot be read.
+    """
+    inspector = Inspector(declared)
+    with source.open() as blocks:
+        for block in blocks:
+            inspector.feed(block)
+            if inspector.format:
+                return inspector.format
+    return inspector.finish()
+
+
+def digest(source: Source, algorithm: str = "sha512") -> str:
+    """Hash all of ``source``, hexadecimal, by one of hashlib's algorithms.
+
+    :raises ValueError: hashlib has no such algorithm.
+    :raises AmphoraImageError: the source cannot be read.
+    """
+    hasher = hashlib.new(algorithm)
+    with source.open() as blocks:
+        for block in blocks:
+            hasher.update(block)
+    return hasher.hexdigest()

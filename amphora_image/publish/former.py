@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What earlier runs of the same publication left: a whole image to go on with, and half ones to remove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from amphora_image.publish.body import digest
+from amphora_image.publish.leftovers import PUBLISHER, Fate, fate
+from amphora_image.publish.verify import SHA512
+
+if TYPE_CHECKING:
+    from amphora_image.clients.glance_import import ImageImports
+    from amphora_image.models import ImageRecord
+    from amphora_image.publish.order import Order
+    from amphora_image.publish.progress import Progress
+    from amphora_image.publish.publish import Load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """``whole`` has the very bytes, whose hash is ``sha512``; ``removed`` were half made by a run that ended.
+
+    ``found`` are half made too, by a run that may still go on.
+    """
+
+    whole: ImageRecord | None = None
+    sha512: str = ""
+    removed: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
+
+
+class Former:
+    """Looks at the images of one name through ``imports``."""
+
+    def __init__(self, imports: ImageImports, progress: Progress) -> None:
+        self._imports = imports
+        self._progress = progress
+
+    def clear(self, order: Order, load: Load, owner: str) -> Found:
+        """Remove what a crash left half made, and find the image that is whole, if there is one.
+
+        Only images of ``owner`` with the order's name and our mark are removed, and only when whoever left it has surely
+        ended. What holds a tag is never removed.
+
+        :raises AmphoraImageError: Glance refuses, or the source cannot be read.
+        """
+        ours = [each for each in self._imports.named(order.name, owner) if PUBLISHER in each.properties or _made(each)]
+        fates = {each.id: _fate(each) for each in ours}
+        whole, sha512 = self._whole([each for each in ours if fates[each.id] is not Fate.RUNS], order, load)
+        ended = [
+            each.id
+            for each in ours
+            if PUBLISHER in each.properties and fates[each.id] is Fate.ENDED and each is not whole and not each.tags
+        ]
+        for image_id in ended:
+            self._progress.begin(f"deleting image {image_id}, left half made")
+            self._imports.delete(image_id)
+        left = (each for each in ours if PUBLISHER in each.properties and each is not whole and each.id not in ended)
+        return Found(whole=whole, sha512=sha512, removed=tuple(ended), found=tuple(each.id for each in left))
+
+    def _whole(self, images: list[ImageRecord], order: Order, load: Load) -> tuple[ImageRecord | None, str]:
+        """Find the newest image with these bytes; they are hashed only where one may have them."""
+        images = [each for each in images if _may_be(each, load)]
+        if not images:
+            return None, ""
+        sha512 = order.sha512 or ""
+        if load.source is not None:
+            self._progress.begin("comparing with an image of that name", load.source.size)
+            sha512 = digest(load.source)
+        same = [each for each in images if each.hash_value == sha512]
+        return min(same, key=lambda each: each.age_key, default=None), sha512
+
+
+def _made(image: ImageRecord) -> bool:
+    """Tell whether we made it: somebody else's may have been given for other reasons, and is not taken for ours."""
+    return SHA512 in image.properties
+
+
+def _fate(image: ImageRecord) -> Fate:
+    return fate(image.properties[PUBLISHER]) if PUBLISHER in image.properties else Fate.ENDED
+
+
+def _may_be(image: ImageRecord, load: Load) -> bool:
+    """Tell whether an image may have the bytes to publish, by what costs nothing to know."""
+    return (
+        image.status == "active"
+        and image.hash_algo == "sha512"
+        and image.disk_format == load.disk_format
+        and (load.source is None or image.size == load.source.size)
+    )

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a source to a verified image: looked into, made private, filled, compared, and only then what it shall be."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from oslo_log import log as logging
+
+from amphora_image.clients.glance_import import ImportOrder
+from amphora_image.errors import AmphoraImageError, DigestMismatchError
+from amphora_image.publish.body import Body, CheckedPass, digest
+from amphora_image.publish.former import Former
+from amphora_image.publish.methods import COPY_IMAGE, GLANCE_DIRECT, UPLOAD, WEB_DOWNLOAD, Request, choose, discover
+from amphora_image.publish.order import Published
+from amphora_image.publish.progress import Progress, Silent
+from amphora_image.publish.verify import BY_GLANCE, SHA512, Meant, verify
+from amphora_image.publish.wait import failed_stores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from amphora_image.clients.glance_import import ImageImports
+    from amphora_image.models import ImageRecord
+    from amphora_image.publish.body import Pass
+    from amphora_image.publish.methods import Way
+    from amphora_image.publish.order import Order
+    from amphora_image.publish.source import Source
+    from amphora_image.publish.wait import Waiter
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """The bytes: a ``source`` that is here, or a ``url`` that Glance fetches; and their ``disk_format``.
+
+    ``begin`` makes a pass over the source, None for one of its own: several clouds share theirs.
+    """
+
+    disk_format: str
+    source: Source | None = None
+    url: str | None = None
+    begin: Callable[[], Pass] | None = None
+
+
+class Publisher:
+    """Puts images into one cloud's Glance, as ``owner``.
+
+    ``promote`` gives a tag to an image: called with its id, the tag and the reason. Whatever fails, or interrupts, before
+    the image is verified deletes it again.
+    """
+
+    def __init__(
+        self,
+        imports: ImageImports,
+        waiter: Waiter,
+        *,
+        owner: Callable[[], str],
+        promote: Callable[[str, str, str], object],
+        progress: Progress | None = None,
+    ) -> None:
+        self._imports = imports
+        self._waiter = waiter
+        self._owner = owner
+        self._promote = promote
+        self._progress = progress or Silent()
+
+    def publish(self, load: Load, order: Order) -> Published:
+        """Publish once: an image of that name with the same bytes, made by an earlier run, is completed and not sent anew.
+
+        :raises NoMethodError: the cloud offers no way for it.
+        :raises SourceChangedError: the source changed meanwhile.
+        :raises UnsafeImageError: the bytes are no image that anyone should boot.
+        :raises DigestMismatchError: the source has others than were expected.
+        :raises HashMismatchError: Glance has others.
+        :raises ServerConversionError: Glance made another image of them.
+        :raises ImportFailedError: Glance gave up.
+        :raises ImportStuckError: Glance does not go on.
+        :raises AmphoraImageError: Keystone or Glance refuses, or does not answer.
+        """
+        known = order.sha512 is not None
+        request = Request(
+            method=order.method,
+            stores=order.stores,
+            all_stores=order.all_stores,
+            from_url=load.url is not None,
+            hash_known=known,
+        )
+        way = choose(request, discover(self._imports))
+        former = Former(self._imports, self._progress).clear(order, load, self._owner())
+        if former.whole is not None:
+            done = self._complete(former.whole, order, former.sha512, verified_by=BY_GLANCE)
+            outcome = replace(done, method="none", why="an image of that name has these bytes already", reused=True)
+        else:
+            outcome = self._publish_anew(load, order, way)
+        if order.tag is not None:
+            self._progress.begin(f"promoting to {order.tag}")
+            self._give_tag(outcome.id, order)
+        self._progress.end()
+        return replace(outcome, tag=order.tag, removed=former.removed, found=former.found)
+
+    def _publish_anew(self, load: Load, order: Order, way: Way) -> Published:
+        with self._begun(order, load) as created:
+            sha512 = self._fill(created.id, load, order, way)
+            record = self._imported(created.id, way, order)
+            size = load.source.size if load.source else None
+            by_algorithm = (lambda name: digest(source, name)) if (source := load.source) else None
+            meant = Meant(disk_format=load.disk_format, sha512=sha512, size=size, digest=by_algorithm)
+            imported = way.method in {GLANCE_DIRECT, WEB_DOWNLOAD}
+            by = verify(record, meant, imported=imported, accept_conversion=order.accept_conversion)
+            done = self._complete(record, order, sha512, verified_by=by)
+        return replace(done, method=way.method, why=way.why, failed_stores=failed_stores(record))
+
+    @contextmanager
+    def _begun(self, order: Order, load: Load) -> Iterator[ImageRecord]:
+        """Make the image, and delete it unless all goes well."""
+        created = self._imports.create(order.first(load.disk_format))
+        try:
+            yield created
+        except BaseException:
+            self._undo(created.id)
+            raise
+
+    def _undo(self, image_id: str) -> None:
+        self._progress.begin(f"deleting image {image_id}")
+        try:
+            self._imports.delete(image_id)
+        except AmphoraImageError as error:  # the first error is what is told; this one is for the next run
+            LOG.warning("Image %s is left half made, for it could not be deleted: %s", image_id, error)
+
+    def _fill(self, image_id: str, load: Load, order: Order, way: Way) -> str:
+        """Get the bytes into Glance, or on their way there; give their hash."""
+        if load.url is not None:
+            wanted = self._import_order(way, order, uri=load.url)
+            self._imports.begin(image_id, wanted)
+            return str(order.sha512)
+        source = load.source
+        assert source is not None  # noqa: S101 - a load has one of both
+        body = Body(
+            load.begin or (lambda: CheckedPass(source, load.disk_format)), source.size, moved=self._progress.moved
+        )
+        staged = way.method == GLANCE_DIRECT
+        self._progress.begin("staging" if staged else "uploading", source.size)
+        if staged:
+            self._imports.stage(image_id, body)
+        else:
+            self._imports.upload(image_id, body, store=next(iter(way.stores), None))
+        sha512 = str(body.sha512)
+        if order.sha512 is not None and sha512 != order.sha512:
+            raise DigestMismatchError(source.name, f"sha512={order.sha512}", f"sha512={sha512}")
+        if staged:
+            if order.sha512 is None:  # known only now, and wanted by the plug-in before it comes to its turn
+                self._imports.patch(image_id, [{"op": "add", "path": f"/{SHA512}", "value": sha512}])
+            self._imports.begin(image_id, self._import_order(way, order))
+        return sha512
+
+    def _imported(self, image_id: str, way: Way, order: Order) -> ImageRecord:
+        """Wait until Glance has the image where it shall be."""
+        must = order.all_stores_must_succeed
+        if way.method in {GLANCE_DIRECT, WEB_DOWNLOAD}:
+            self._progress.begin("importing" if way.method == GLANCE_DIRECT else "downloading and importing")
+            return self._waiter.wait(image_id, "importing", all_must_succeed=must)
+        uploaded = self._waiter.wait(image_id, "uploading")
+        further = tuple(store for store in way.stores if store not in uploaded.stores)
+        if way.method != COPY_IMAGE or not further:
+            return uploaded
+        self._progress.begin(f"copying to {', '.join(further)}", None)
+        order_of_copy = ImportOrder(method=COPY_IMAGE, stores=further, all_stores_must_succeed=must)
+        self._imports.begin(image_id, order_of_copy)
+        return self._waiter.wait(image_id, "copying", all_must_succeed=must)
+
+    def _complete(self, record: ImageRecord, order: Order, sha512: str, *, verified_by: str) -> Published:
+        """Make a verified image what was asked for, but for its tag."""
+        if changes := order.last(record, sha512):
+            self._progress.begin("setting properties")
+            record = self._imports.patch(record.id, changes)
+        return Published(
+            id=record.id,
+            name=record.name,
+            method=UPLOAD,
+            why="",
+            sha512=sha512,
+            size=record.size,
+            disk_format=record.disk_format,
+            verified_by=verified_by,
+            stores=record.stores,
+        )
+
+    def _give_tag(self, image_id: str, order: Order) -> None:
+        try:
+            self._promote(image_id, str(order.tag), order.reason)
+        except BaseException:
+            LOG.warning(
+                "Image %s is published and verified; it was not promoted, which the same command does", image_id
+            )
+            raise
+
+    @staticmethod
+    def _import_order(way: Way, order: Order, *, uri: str | None = None) -> ImportOrder:
+        must = order.all_stores_must_succeed
+        return ImportOrder(method=way.method, uri=uri, stores=way.stores, all_stores_must_succeed=must)
