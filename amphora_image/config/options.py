@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from amphora_image.config.local import LOCAL_OPTIONS
 from amphora_image.config.relation import RELATION, RELATION_OPTIONS
+from amphora_image.config.web import WEB_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,4 +210,5 @@ OWN_OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {
     AMPHORA_IMAGE: AMPHORA_IMAGE_OPTIONS,
     RELATION: RELATION_OPTIONS,
     **LOCAL_OPTIONS,
+    **WEB_OPTIONS,
 }

@@ -96,10 +96,11 @@ class SourceChangedError(RetryableError):
 
 @dataclass(eq=False)
 class SourceUnavailableError(RetryableError):
-    """The source did not give the whole image within the deadlines."""
+    """The source did not give the whole image; ``retry_after_seconds`` is how long it asks to be left alone."""
 
     reference: str
     detail: str
+    retry_after_seconds: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.reference} could not be read to its end: {one_line(self.detail)}; try again later"

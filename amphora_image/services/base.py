@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -70,8 +70,22 @@ class ResumableService(ImageService, Protocol):
     def resume(self, reference: Reference, part: Part) -> AbstractContextManager[Iterator[bytes]]:
         """Open what follows ``part``, which is hashed first: the pin and the length are those of the whole.
 
-        With an empty part the whole is read, if it is still the version that ``part.etag`` names.
+        ``part.etag`` is what an earlier stream, of ``read`` or of ``resume``, had for its ``etag``.
 
-        :raises SourceChangedError: the source has another version now, or gives no ranges; the part is of no use.
+        :raises SourceChangedError: the source has another version now; the part is of no use.
+        :raises AmphoraImageError: as :meth:`ImageService.read`.
+        """
+
+
+@runtime_checkable
+class PlacingService(ImageService, Protocol):
+    """A service that can bring an image to a path faster than by reading it."""
+
+    def place(self, reference: Reference, path: Path, progress: Callable[[int], object]) -> None:
+        """Make ``path``, which does not exist, hold the image, as well verified as by :meth:`ImageService.read`.
+
+        ``progress`` is told how many more bytes are there. A failure may leave a part at ``path``.
+
+        :raises OSError: ``path`` cannot be written.
         :raises AmphoraImageError: as :meth:`ImageService.read`.
         """
