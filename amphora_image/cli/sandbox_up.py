@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from amphora_image.sandbox import Progress
 
 _DEADLINE_SECONDS = 180.0
-_EXTRAS = ("octavia",)
+_EXTRAS = ("octavia", "relations")
 _UP_EPILOG = (
     'Examples: `amphora-image sandbox up && eval "$(amphora-image sandbox env)" && openstack image list`; '
     "a second one beside it: `amphora-image sandbox up --name other`; "
-    "with load balancers: `amphora-image sandbox up --with octavia`."
+    "with load balancers: `amphora-image sandbox up --with octavia`; "
+    "with a Glance that keeps relations: `amphora-image sandbox up --with relations`."
 )
 
 

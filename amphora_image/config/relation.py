@@ -31,9 +31,9 @@ RELATION_OPTIONS = [
     cfg.DictOpt(
         "installations",
         default={},
-        help="Installation UUID of each Nova, by the Keystone id of the user that it shows in its service tokens, for "
-        "example USER_ID:INSTALLATION_UUID. What such a Nova snapshots is then recorded by the instance_uuid that it "
-        "sets itself. Read by Glance's filter.",
+        help="Installation UUID of each Nova, by name and domain of the user that its service tokens are of, for "
+        "example nova@Default:INSTALLATION_UUID. What such a Nova snapshots is then recorded by the instance_uuid that "
+        "it sets itself. Read by Glance's filter.",
     ),
     cfg.StrOpt(
         "nova_installation_uuid",

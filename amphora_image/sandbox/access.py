@@ -43,6 +43,8 @@ class Access:
     #: Where load balancers may have their addresses; empty without Octavia.
     vip_network_id: str = ""
     vip_subnet_id: str = ""
+    #: Its Nova's installation UUID, under which Glance keeps relations; empty without them.
+    installation: str = ""
 
     @classmethod
     def of(cls, state: State, root: pathlib.Path) -> Access:
@@ -62,6 +64,7 @@ class Access:
             root=root,
             vip_network_id=state.ids.get("tenant-network", ""),
             vip_subnet_id=state.ids.get("tenant-subnet", ""),
+            installation=state.sandbox_id if catalogue.RELATIONS in state.extras else "",
         )
 
     def clouds(self) -> str:
@@ -135,6 +138,7 @@ class Access:
                 },
                 "nova": {"endpoint_type": "publicURL", "region_name": self.region},
                 "glance": {"endpoint_type": "publicURL", "region_name": self.region},
+                **({"relation": {"nova_installation_uuid": self.installation}} if self.installation else {}),
             }
         )
         rendered = io.StringIO()

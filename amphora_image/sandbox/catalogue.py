@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 REGION = "RegionOne"
 POSTGRES = "postgres"
+#: Glance keeps which instance belongs to which image, by our filter in its pipeline.
+RELATIONS = "relations"
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,10 @@ class Program:
 
 @dataclass(frozen=True)
 class Extra:
-    """What a sandbox has beyond the plain cloud, if it is asked for."""
+    """What a sandbox has beyond the plain cloud, if it is asked for; it has a database of its name."""
 
-    service: Service
-    programs: tuple[Program, ...]
+    service: Service | None = None
+    programs: tuple[Program, ...] = ()
 
 
 # The names of the variables, and that Nova and Neutron take a list of files, are each service's own convention; what
@@ -106,7 +108,8 @@ EXTRAS: Mapping[str, Extra] = {
             ),
             Program("octavia-housekeeping", "Housekeeping", "octavia", _OCTAVIA, "Starting house keeping"),
         ),
-    )
+    ),
+    RELATIONS: Extra(),
 }
 
 
@@ -122,7 +125,7 @@ def check(extras: Iterable[str]) -> None:
 
 def services(extras: Iterable[str]) -> tuple[Service, ...]:
     """Give the APIs of a cloud with these extras."""
-    return (*SERVICES, *(EXTRAS[name].service for name in extras))
+    return (*SERVICES, *(service for name in extras if (service := EXTRAS[name].service)))
 
 
 def programs(extras: Iterable[str]) -> tuple[Program, ...]:

@@ -48,7 +48,7 @@ class Sandbox:
         that was killed left is ended, and done again as far as it was not complete.
 
         :param report: is told of each service that became ready.
-        :param with_: what the sandbox shall have beyond the plain cloud, from now on: ``octavia``. One that runs
+        :param with_: what the sandbox shall have beyond the plain cloud, from now on: ``octavia``, ``relations``. One that runs
             without it is started anew.
         :param compute_driver: what Octavia's compute driver shall be, from now on; at first it is this library's.
         :raises SandboxError: it did not come up; the failing service's last lines are in ``log_lines``.

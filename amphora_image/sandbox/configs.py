@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 from importlib import metadata, resources
 from string import Template
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ _LOCAL = """# Read after octavia.conf, and never written again: what you set her
 """
 
 #: The pipelines that a distribution brings as data files, by service.
+_RELATIONS_PASTE = pathlib.PurePath("glance", "paste-with-relations.ini")
 _PASTE_FILES = {"glance": "glance-api-paste.ini", "nova": "api-paste.ini", "neutron": "api-paste.ini"}
 
 
@@ -46,6 +48,9 @@ def write(layout: Layout, state: State) -> None:
     """
     for service in catalogue.services(state.extras):
         write_private(config_file(layout, service.name), _render(service, layout, state))
+    if catalogue.RELATIONS in state.extras:
+        stock = pathlib.Path(_paste_file(catalogue.find("glance"))).read_text(encoding="utf-8")
+        write_private(layout.config / _RELATIONS_PASTE, _with_filter(stock))
     local = layout.config / "octavia" / "local.conf"
     if "octavia" in state.extras and not local.exists():
         write_private(local, _LOCAL)
@@ -116,8 +121,11 @@ def _render(service: catalogue.Service, layout: Layout, state: State) -> str:
     }
     if service.name == "octavia":
         values.update(_octavia(state))
+    with_relations = service.name == "glance" and catalogue.RELATIONS in state.extras
+    if with_relations:
+        values.update(paste=layout.config / _RELATIONS_PASTE, installation=state.sandbox_id)
     values = {name: _literal(value) for name, value in values.items()}
-    own = template(service.name, values)
+    own = template(service.name, values) + (template("relations", values) if with_relations else "")
     return own if service.name == "keystone" else f"{template('common', values)}\n{own}"
 
 
@@ -142,6 +150,18 @@ def _recorded(distribution: str, wanted: pathlib.PurePath) -> str:
         f"{distribution} {version} was installed without {wanted}",
         f"install it again: pip install --force-reinstall --no-deps {distribution}=={version}",
     )
+
+
+def _with_filter(stock: str) -> str:
+    """Put our filter where the documentation says: after ``context``, in each pipeline that has a user.
+
+    :raises SandboxError: the pipelines are not what they were.
+    """
+    changed, count = re.subn(r"(?m)^(keystone\S* = .*\bauthtoken context)\b", r"\1 amphora_image_relations", stock)
+    if not count:
+        raise SandboxError("Glance's paste file has no pipeline with `authtoken context`", "install glance 33")
+    factory = "amphora_image.relation.middleware:filter_factory"
+    return f"{changed}\n[filter:amphora_image_relations]\npaste.filter_factory = {factory}\n"
 
 
 def _octavia(state: State) -> dict[str, object]:

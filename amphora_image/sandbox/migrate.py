@@ -82,6 +82,8 @@ def plan(service: str, config_file: str, state: State) -> Sequence[Step]:
     secret = {"OS_BOOTSTRAP_PASSWORD": state.passwords["admin"]} if service == "keystone" else {}
     with_config = ("--config-file", config_file)
     steps = [Step(_ENTRIES[service], (*with_config, *command), secret) for command in commands[service]]
+    if service == "glance" and catalogue.RELATIONS in state.extras:
+        steps.append(Step("amphora_image.cli.main:main", (*with_config, "related", "db", "upgrade")))
     if service in _TABLES:
         steps.insert(0, Step(_TABLES[service], with_config))
     return steps

@@ -68,6 +68,8 @@ def _application(service: catalogue.Service, layout: Layout, arguments: argparse
         migrate.load(service.name)
     needed = service.name if service.name in catalogue.EXTRAS else _LAST_DATABASE
     state = database.await_database(layout.state, needed, deadline)
+    if service.name == "glance" and catalogue.RELATIONS in state.extras:
+        state = database.await_database(layout.state, catalogue.RELATIONS, deadline)
     if arguments.prepare:
         config_file = configs.told(layout, configs.config_file(layout, service.name))
         migrate.run(migrate.plan(service.name, config_file, state))

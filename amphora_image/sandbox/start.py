@@ -144,7 +144,7 @@ class Start:
             *(sys.executable, "-P", "-m", "amphora_image.sandbox.serve"),
             *(service.name, str(self._layout.root), str(listening), str(told)),
             f"--deadline={self._deadline.remaining():.0f}",
-            *(["--prepare"] if self._fresh or service.name in self._unmade else []),
+            *(["--prepare"] if self._fresh or self._is_unmade(service.name) else []),
         ]
         try:
             processes.start(
@@ -158,6 +158,9 @@ class Start:
             )
         finally:
             os.close(told)
+
+    def _is_unmade(self, service: str) -> bool:
+        return service in self._unmade or (service == "glance" and catalogue.RELATIONS in self._unmade)
 
     def _environ(self, service: str, own: Mapping[str, str]) -> dict[str, str]:
         return processes.environment(self._state.sandbox_id, service, own, root=self._layout.root)

@@ -63,7 +63,7 @@ class State:
     def add(self, extra: str) -> None:
         """Take note that an extra is wanted, from now on."""
         self.extras.setdefault(extra, False)
-        for name in EXTRA_SECRETS[extra]:
+        for name in EXTRA_SECRETS.get(extra, ()):
             self.passwords.setdefault(name, secrets.token_urlsafe(_PASSWORD_BYTES))
 
     @classmethod

@@ -19,12 +19,12 @@ _DEADLINE_SECONDS = 300
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory):
-    """One running sandbox for all tests, who leave in it what they found."""
+    """One running sandbox for all tests, who leave in it what they found; its Glance has our filter."""
     from amphora_image.sandbox import Sandbox  # noqa: PLC0415 - heavy, and unit tests do without
 
     given = os.environ.get(GIVEN)
     box = Sandbox(Path(given) if given else tmp_path_factory.mktemp("shared") / "sandbox")
-    box.up(deadline_seconds=_DEADLINE_SECONDS)
+    box.up(deadline_seconds=_DEADLINE_SECONDS, with_=["relations"])
     yield box
     if not given:
         box.down(remove=True)
@@ -34,6 +34,27 @@ def sandbox(tmp_path_factory):
 def access(sandbox):
     """How to use the running sandbox."""
     return sandbox.access()
+
+
+@pytest.fixture
+def relation_store(sandbox):
+    """The store that Glance's filter uses."""
+    from amphora_image.relation.database import Database, Settings  # noqa: PLC0415 - as above
+    from amphora_image.relation.store import RelationStore  # noqa: PLC0415 - as above
+    from amphora_image.sandbox import database as cloud_database  # noqa: PLC0415 - as above
+    from amphora_image.sandbox.state import State  # noqa: PLC0415 - as above
+
+    database = Database(Settings(f"{cloud_database.url(State.load(sandbox.layout.state))}/relations"))
+    yield RelationStore(database)
+    database.dispose()
+
+
+@pytest.fixture
+def rows(relation_store):
+    """Read the table of relations itself: those of an image."""
+    from amphora_image.relation.store import Wanted  # noqa: PLC0415 - as above
+
+    return lambda image_id: [each.relation for each in relation_store.page(Wanted(image_id=image_id))]
 
 
 @pytest.fixture(scope="session")
