@@ -160,7 +160,7 @@ def test_a_pair_is_of_one_image_all_its_life(box, cloud, admin, pair, glance):
         fail_over(admin, f"/v2.0/lbaas/loadbalancers/{balancer['id']}", balancer)
         assert images_of(cloud, admin, balancer) == [second, second]
         (third,) = moved
-        until(lambda: not old & {one["id"] for one in things(cloud)["servers"]}, seconds=30, what="the old are deleted")
+        until(lambda: not old & {one["id"] for one in things(cloud)["servers"]}, seconds=90, what="the old are deleted")
 
         # Of one amphora, to see whether the image is any good.
         tried, kept = amphorae(admin, balancer)
@@ -228,7 +228,7 @@ def test_a_changed_reference_counts_after_sighup(box, cloud, admin, glance):
     hup({"octavia": before["octavia"]})
     until(
         lambda: logged(box, "octavia", r"Options that changed: .*\[amphora_image\] image_ref"),
-        seconds=10,
+        seconds=60,
         what="the change is taken over",
     )
     with load_balancer(admin, box.access()) as balancer:

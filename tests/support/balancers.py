@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LOAD_BALANCERS = "/v2.0/lbaas/loadbalancers"
 AMPHORAE = "/v2/octavia/amphorae"
-SECONDS = 120
+SECONDS = 240
 
 
 def balancing(user: User) -> Adapter:
@@ -96,7 +96,7 @@ def things(cloud: Cloud) -> dict[str, list[dict[str, Any]]]:
 
 def nothing_is_left(cloud: Cloud) -> None:
     """Wait until there is no server, port or server group any more."""
-    until(lambda: not any(things(cloud).values()), seconds=30, what="no server, port or server group is left")
+    until(lambda: not any(things(cloud).values()), seconds=90, what="no server, port or server group is left")
 
 
 def roots(box: Sandbox) -> dict[str, int | None]:
