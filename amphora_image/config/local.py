@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 IMAGE_FILE = "image_file"
+IMAGE_CACHE = "image_cache"
 
 
 class _Folder(types.String):
@@ -41,5 +42,31 @@ _IMAGE_FILE = [
     ),
 ]
 
+_IMAGE_CACHE = [
+    cfg.Opt(
+        "path",
+        type=_Folder(),
+        mutable=True,
+        help="Folder that pinned images from elsewhere are kept in, by their digest. It has to belong to this user alone, "
+        "and any number of processes may share it. Empty means that nothing is kept.",
+    ),
+    cfg.IntOpt(
+        "max_bytes",
+        default=20 * 1024**3,
+        min=0,
+        mutable=True,
+        help="How much may be kept. What was not used for the longest time goes first, and what is in use never; 0 sets "
+        "no limit.",
+    ),
+    cfg.IntOpt(
+        "max_age_seconds",
+        default=7 * 24 * 3600,
+        min=0,
+        mutable=True,
+        help="How long an image is kept that nobody uses, and the beginning of one whose download was interrupted; 0 sets "
+        "no limit.",
+    ),
+]
+
 #: group → options; ours alone.
-LOCAL_OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {IMAGE_FILE: _IMAGE_FILE}
+LOCAL_OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {IMAGE_FILE: _IMAGE_FILE, IMAGE_CACHE: _IMAGE_CACHE}

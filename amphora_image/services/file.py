@@ -22,6 +22,7 @@ from amphora_image.errors import (
 from amphora_image.reference import ChecksumUrl, FileReference, Pin
 from amphora_image.services.base import ImageInfo
 from amphora_image.services.copying import copied, looked_at, read_at
+from amphora_image.services.digest import Expected, verified
 from amphora_image.services.linking import cannot_change, link
 from amphora_image.services.metadata import MAX_BYTES, parse_side_file
 from amphora_image.services.safe_open import opened
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from amphora_image.reference import Reference
+    from amphora_image.services.registry import Surroundings
 
 
 class FileService:
@@ -69,7 +71,10 @@ class FileService:
         """
         own = _own(reference)
         with self._opened(own) as source:
-            yield _blocks(source, own)
+            before = os.fstat(source)
+            blocks = map(bytes, read_at(source, 0, before.st_size, own.shown))
+            with verified(blocks, Expected(own)) as stream:
+                yield _checked(stream, source, before, own)
 
     def place(self, reference: Reference, path: Path, progress: Callable[[int], object]) -> None:
         """Make ``path``, which does not exist, hold the image: faster than :meth:`read`, and as well verified.
@@ -115,14 +120,15 @@ def _own(reference: Reference) -> FileReference:
     return reference
 
 
-def _blocks(source: int, reference: FileReference) -> Iterator[bytes]:
-    before = os.fstat(source)
-    digest = hashlib.new(reference.pin.algorithm) if isinstance(reference.pin, Pin) else None
-    for block in read_at(source, 0, before.st_size, reference.shown):
-        if digest is not None:
-            digest.update(block)
-        yield bytes(block)
-    _check_copied(source, before, reference, digest.hexdigest() if digest else None)
+def _checked(stream: Iterator[bytes], source: int, before: os.stat_result, reference: FileReference) -> Iterator[bytes]:
+    """Give the blocks of a verified stream, and tell at its end where it changed while it was read."""
+    try:
+        yield from stream
+    except DigestMismatchError:
+        _check_untouched(source, before, reference)
+        raise
+    if reference.pin is None:
+        _check_untouched(source, before, reference)
 
 
 def _copy(source: int, target: int, reference: FileReference, progress: Callable[[int], object]) -> str | None:
@@ -147,22 +153,29 @@ def _check_linked(source: int, before: os.stat_result, reference: FileReference)
 
 
 def _check_copied(source: int, before: os.stat_result, reference: FileReference, found: str | None) -> None:
-    """Check that what was read is what the pin says or, without one, that the file was not touched meanwhile.
-
-    ``before`` is the file's status when the reading began, and ``found`` the digest by the pin's algorithm.
-
-    :raises DigestMismatchError: the file was not touched, and its bytes are not those of the pin.
-    :raises SourceChangedError: it was touched.
-    """
+    """Check that a copy with the digest ``found`` is what the pin says or, without a pin, of one version."""
     pin = reference.pin
     if isinstance(pin, Pin) and found == pin.digest:
         return
-    if _version(os.fstat(source)) != _version(before):
-        raise SourceChangedError(reference.shown, "the file was written to, replaced or deleted while it was read")
+    _check_untouched(source, before, reference)
     if isinstance(pin, Pin):
         raise DigestMismatchError(reference.shown, str(pin), f"{pin.algorithm}={found}")
+
+
+def _check_untouched(source: int, before: os.stat_result, reference: FileReference) -> None:
+    """Check that an open file is as it was when the reading began.
+
+    :raises SourceChangedError: it is not.
+    """
+    if _version(os.fstat(source)) != _version(before):
+        raise SourceChangedError(reference.shown, "the file was written to, replaced or deleted while it was read")
 
 
 def _version(status: os.stat_result) -> str:
     """Name one version of a file's bytes: every write changes ``ctime``, which nobody can set back."""
     return f"{status.st_dev:x}-{status.st_ino:x}-{status.st_size:x}-{status.st_ctime_ns:x}"
+
+
+def make(surroundings: Surroundings) -> FileService:
+    """Make the service of ``file://``."""
+    return FileService(surroundings.conf)
