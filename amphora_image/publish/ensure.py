@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from amphora_image.clients.translate import retried
-from amphora_image.errors import ResourceNotFoundError, ServiceUnavailableError
+from amphora_image.errors import RequestRefusedError, ResourceNotFoundError, ServiceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,18 +29,34 @@ class Change(Protocol):
 
 @dataclass(frozen=True)
 class Tagged:
-    """The image has the tag, or has not."""
+    """The image has the tag."""
 
     tag: str
-    wanted: bool = True
 
     def holds(self, record: ImageRecord) -> bool:
         """Tell whether nothing is left to do."""
-        return (self.tag in record.tags) == self.wanted
+        return self.tag in record.tags
 
     def send(self, store: TagStore, record: ImageRecord) -> None:
         """Ask for it; asking twice does what asking once does."""
-        (store.tag if self.wanted else store.untag)(record.id, self.tag)
+        store.tag(record.id, self.tag)
+
+
+@dataclass(frozen=True)
+class Untagged:
+    """The image has not the tag; ``allowed`` raises where that is not to be asked for."""
+
+    tag: str
+    allowed: Callable[[ImageRecord], None]
+
+    def holds(self, record: ImageRecord) -> bool:
+        """Tell whether nothing is left to do."""
+        return self.tag not in record.tags
+
+    def send(self, store: TagStore, record: ImageRecord) -> None:
+        """Ask for it; asking twice does what asking once does."""
+        self.allowed(record)
+        store.untag(record.id, self.tag)
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,11 @@ class Holding:
 
     def send(self, store: TagStore, record: ImageRecord) -> None:
         """Ask for it; asking twice does what asking once does."""
-        store.change(record.id, self.values(record))
+        try:
+            store.change(record.id, self.values(record))
+        except RequestRefusedError as error:
+            if "HTTP 409" not in error.detail:  # what was to be removed is gone already, as reading back will show
+                raise
 
 
 class Ensurer:

@@ -49,16 +49,6 @@ def let_go(tag: str) -> Holding:
     return Holding(lambda record: _releasing(record, tag), lambda record: not _releasing(record, tag))
 
 
-def withdrawn(tag: str) -> Holding:
-    """Forget on an image that it ever was promoted to ``tag``."""
-    names = (tag_property(tag), history_property(tag))
-
-    def values(record: ImageRecord) -> dict[str, Value]:
-        return {**dict.fromkeys(name for name in names if name in record.properties), **_releasing(record, tag)}
-
-    return Holding(values, lambda record: not values(record))
-
-
 def _protecting(record: ImageRecord, tag: str) -> dict[str, Value]:
     """Give what is missing; an image that somebody else protected is left as it is."""
     handles = kept_for(record)

@@ -10,17 +10,17 @@ way.
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from amphora_image.clients.glance_tags import check_movable
 from amphora_image.errors import CannotBootError, OvertakenError, ResourceNotFoundError, ServiceUnavailableError
-from amphora_image.publish.ensure import Ensurer, Tagged
+from amphora_image.publish.ensure import Ensurer, Tagged, Untagged
 from amphora_image.publish.entry import PROMOTE, Entry, check_reason, handle, kept_for, own_entry
 from amphora_image.publish.history import Seen, objection, observe, rank_of
-from amphora_image.publish.marks import enrolled, kept, let_go, withdrawn
+from amphora_image.publish.marks import enrolled, kept, let_go
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from amphora_image.choice import Rules
     from amphora_image.clients.glance_tags import TagStore
     from amphora_image.models import ImageRecord
-
-#: How often the holders are looked at again because somebody keeps tagging others by hand.
-_ROUNDS = 5
+    from amphora_image.publish.ensure import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +51,14 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Time as a promoter sees it: each change may take ``deadline_seconds`` until it was seen to hold."""
+    """Time as a promoter sees it: each change may take ``deadline_seconds`` until it was seen to hold.
+
+    ``settle_seconds`` is longer than it takes from an answer of Glance to the end of the request that it leads to. So
+    long the new holder must have kept the tag before the others lose it: what could still undo it has happened then.
+    """
 
     deadline_seconds: float = 60
+    settle_seconds: float = 1
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
 
@@ -110,8 +113,7 @@ class Promoter:
         )
         entry = next_entry(Seen(seen.tag, {**seen.records, image_id: target}), draft, self.rules)
         ensurer = self.ensurer()
-        ensurer.ensure(image_id, enrolled(seen, entry))
-        self._take(ensurer, seen.tag, entry)
+        self._take(ensurer, seen.tag, entry, enrolled(seen, entry))
         for other in seen.records.values():
             if other.id not in {image_id, entry.former} and handle(seen.tag) in kept_for(other):
                 self._leave(ensurer, other.id, seen.tag)
@@ -140,38 +142,52 @@ class Promoter:
             raise CannotBootError(image_id, str(reason))
         return record
 
-    def _take(self, ensurer: Ensurer, tag: str, entry: Entry) -> None:
-        """Tag the image, then untag the others until there is no other, and one look has shown it.
+    def _take(self, ensurer: Ensurer, tag: str, entry: Entry, enrol: Change) -> None:
+        """Tag the image, let that settle, and untag the others until a look shows that there are none.
 
-        :raises OvertakenError: an image of higher rank has the tag.
+        :raises OvertakenError: an image of higher rank has the tag, and has kept it.
         """
-        for _ in range(_ROUNDS):
-            self.checked(ensurer.ensure(entry.to, Tagged(tag)), entry.to)
-            holders = {one.id: one for one in self.store.holders(tag, self.rules.owner)}
-            if above := [one for one in holders.values() if rank_of(one, tag) > entry.rank]:
-                self._give_way(ensurer, tag, entry, above[0])
-            if entry.to not in holders:
-                continue
-            others = [one for one in Seen(tag, holders).holders if one.id != entry.to]
-            if not others:
+        kept_by, until = "", time.monotonic() + self.pace.deadline_seconds
+        self._put(ensurer, tag, enrol, entry)
+        while time.monotonic() < until:
+            holders = Seen(tag, {one.id: one for one in self.store.holders(tag, self.rules.owner)}).holders
+            top = max(holders, key=lambda one: rank_of(one, tag), default=None)
+            if top is None or rank_of(top, tag) < entry.rank:
+                self._put(ensurer, tag, enrol, entry)  # it was lost to another change
+                kept_by = ""
+            elif len(holders) == 1 and top.id == entry.to:
                 return
-            for other in others:
-                self._retire(ensurer, tag, entry, other.id)
+            elif kept_by != top.id:
+                self.pace.sleep(self.pace.settle_seconds)
+                kept_by = top.id
+            elif top.id == entry.to:
+                self._retire(ensurer, tag, entry, holders)
+            else:
+                ensurer.ensure(entry.to, Untagged(tag, lambda _: None))
+                later = own_entry(top, tag)
+                told = f" by {later.by} at {later.at}" if later else ""
+                raise OvertakenError(tag, entry.to, f"image {top.id}{told}")
         raise ServiceUnavailableError("Glance", f"tag {tag!r} is being put on other images all the time")
 
-    def _retire(self, ensurer: Ensurer, tag: str, entry: Entry, other_id: str) -> None:
-        """Take the tag from another image, unless that turns out to be of higher rank; protect it if it is the former."""
-        other = self.store.get(other_id)
-        if other is None:
-            return
-        if rank_of(other, tag) > entry.rank:
-            self._give_way(ensurer, tag, entry, other)
-        try:
-            if other_id == entry.former and objection(other, self.rules) is None:
-                ensurer.ensure(other_id, kept(tag))
-            ensurer.ensure(other_id, Tagged(tag, wanted=False))
-        except ResourceNotFoundError:
-            return
+    def _put(self, ensurer: Ensurer, tag: str, enrol: Change, entry: Entry) -> None:
+        """Write the promotion on the image, then tag it, and check once more that it may be booted."""
+        ensurer.ensure(entry.to, enrol)
+        self.checked(ensurer.ensure(entry.to, Tagged(tag)), entry.to)
+
+    def _retire(self, ensurer: Ensurer, tag: str, entry: Entry, holders: list[ImageRecord]) -> None:
+        """Take the tag from the others, until one turns out to be of higher rank; protect the former one."""
+
+        def check_rank(record: ImageRecord) -> None:
+            if rank_of(record, tag) > entry.rank:
+                raise _OutrankedError
+
+        for other in holders:
+            if other.id == entry.to:
+                continue
+            with suppress(ResourceNotFoundError, _OutrankedError):
+                if other.id == entry.former and objection(other, self.rules) is None:
+                    ensurer.ensure(other.id, kept(tag))
+                ensurer.ensure(other.id, Untagged(tag, check_rank))
 
     def _leave(self, ensurer: Ensurer, image_id: str, tag: str) -> None:
         """End the protection of an image that is neither the tag's holder nor the former one."""
@@ -180,15 +196,9 @@ class Promoter:
         except ResourceNotFoundError:
             return
 
-    def _give_way(self, ensurer: Ensurer, tag: str, entry: Entry, above: ImageRecord) -> None:
-        """Take our own image back from a tag that ``above`` has by a later promotion.
 
-        :raises OvertakenError: always.
-        """
-        ensurer.ensure(entry.to, Tagged(tag, wanted=False))
-        ensurer.ensure(entry.to, withdrawn(tag))
-        later = own_entry(above, tag)
-        raise OvertakenError(tag, entry.to, f"image {above.id}" + (f" by {later.by} at {later.at}" if later else ""))
+class _OutrankedError(Exception):
+    """An image turned out to have been promoted after ours."""
 
 
 def next_entry(seen: Seen, draft: Entry, rules: Rules) -> Entry:

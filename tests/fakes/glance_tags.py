@@ -25,11 +25,12 @@ _ATTRIBUTES = {"os_hidden": "hidden", "protected": "protected", "tags": "tags"}
 class FakeTags:
     """Keeps records; ``requests`` lists what was asked, ``faults`` are raised one by one, None lets a request pass.
 
-    ``between`` is called before each read, and before and after each save. ``max_tags`` and ``max_properties`` are the
+    ``between`` is called with ``ask`` before a request, and with ``save`` and ``saved`` before and after it saves a
+    record. ``max_tags`` and ``max_properties`` are the
     quotas of one image.
     """
 
-    def __init__(self, between: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, between: Callable[[str], None] = lambda _: None) -> None:
         self.records: dict[str, ImageRecord] = {}
         self.requests: list[str] = []
         self.faults: list[Exception | None] = []
@@ -92,11 +93,13 @@ class FakeTags:
             elif value is not None:
                 properties[name] = value
             elif properties.pop(name, None) is None:
-                raise RequestRefusedError("Glance", f"change image {image_id}", f"Property {name} does not exist.")
+                raise RequestRefusedError(
+                    "Glance", f"change image {image_id}", f"HTTP 409 Property {name} does not exist."
+                )
         self._save(replace(read, properties=properties, **attributes))
 
     def _ask(self, request: str) -> None:
-        self.between()
+        self.between("ask")
         self.requests.append(request)
         if self.faults and (fault := self.faults.pop(0)) is not None:
             raise fault
@@ -109,6 +112,6 @@ class FakeTags:
     def _save(self, record: ImageRecord) -> None:
         if len(record.tags) > self.max_tags or len(record.properties) > self.max_properties:
             raise QuotaExceededError("Glance", "the limit has been exceeded")
-        self.between()
+        self.between("save")
         self.records[record.id] = record
-        self.between()
+        self.between("saved")
