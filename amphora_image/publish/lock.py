@@ -40,7 +40,7 @@ def promotion_lock(url: str, *, wait_seconds: float) -> Iterator[None]:
         coordinator.start(start_heart=True)
     except coordination.ToozConnectionError as error:
         raise ServiceUnavailableError("the coordinator of [amphora_image] promotion_lock_url", str(error)) from error
-    except (ToozError, OSError, ImportError, ValueError) as error:
+    except (ToozError, OSError, ImportError, ValueError, RuntimeError) as error:  # the last one: no such driver
         raise _unusable(str(error)) from error
     try:
         with _held(coordinator, place, wait_seconds):

@@ -57,7 +57,7 @@ def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Web
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_DELETE = do_PUT = answer  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = answer  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             pass
