@@ -14,6 +14,8 @@ from octavia.common import constants
 from octavia.db import api
 from oslo_log import log as logging
 
+from amphora_image.errors.base import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,8 +24,7 @@ LOG = logging.getLogger(__name__)
 #: As Octavia names a server, before the amphora's id.
 _PREFIX = "amphora-"
 #: The amphora's row is there before ``build`` is called. That of its load balancer is changed when an operation begins
-#: and when it has ended, and not between the two builds.
-#: Octavia's own models would bring its whole API with them.
+#: and when it has ended, and not between the two builds. In plain SQL: Octavia's models bring its whole API with them.
 _BALANCER = sqlalchemy.text(
     "SELECT load_balancer.id, load_balancer.updated_at FROM amphora"
     " JOIN load_balancer ON load_balancer.id = amphora.load_balancer_id"
@@ -43,6 +44,8 @@ def operation_for(name: str, engine: Callable[[], Any] = api.get_engine) -> str 
         with engine().connect() as connection:
             row = connection.execute(_BALANCER, asked).one_or_none()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason not to build
-        LOG.warning("Which load balancer %s is for could not be read, so it may differ from its other: %s", name, error)
+        LOG.warning(
+            "Which load balancer %s is for could not be read, so the pair may be mixed: %s", name, one_line(str(error))
+        )
         return None
     return None if row is None else f"load balancer {row.id}, changed {row.updated_at}"
