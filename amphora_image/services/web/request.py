@@ -102,7 +102,8 @@ def asked(method: str, reference: UrlReference, headers: Mapping[str, str], way:
     :raises SourceUnavailableError: no answer, or none that is HTTP.
     :raises ConfigurationError: credentials or files for TLS cannot be used.
     """
-    hop, seen = reference, {str(reference)}
+    hop = replace(reference, pin=None)
+    seen = {str(hop)}
     while True:
         with _exchange(method, hop, headers, _for_hop(way, hop, reference)) as answer:
             if answer.status not in _REDIRECTS:
@@ -158,7 +159,7 @@ def _next_hop(first: UrlReference, hop: UrlReference, location: str) -> UrlRefer
     """
     remedy = "name where the image is, if that is to be trusted"
     try:
-        found = Reference.parse(urljoin(str(replace(hop, pin=None)), location).partition("#")[0])
+        found = Reference.parse(urljoin(str(hop), location).partition("#")[0])
     except (InvalidReferenceError, ValueError) as error:
         reason = error.reason if isinstance(error, InvalidReferenceError) else "it is no URL"
         raise SourceForbiddenError(first.shown, f"it redirects to what cannot be followed: {reason}", remedy) from None

@@ -48,6 +48,7 @@ class Wire(io.RawIOBase):
         self._read_seconds = read_seconds
         self._ends_at = ends_at
         self._clock = clock
+        self._reader = _Reader(self, _BUFFER_BYTES)
         self.fault: Exception | None = None
 
     def readable(self) -> bool:
@@ -71,7 +72,7 @@ class Wire(io.RawIOBase):
 
     def makefile(self, *_: object) -> io.BufferedReader:
         """Give what http.client reads an answer from."""
-        return io.BufferedReader(self, _BUFFER_BYTES)
+        return self._reader
 
     def sendall(self, request: bytes) -> None:
         """Send a request."""
@@ -79,13 +80,18 @@ class Wire(io.RawIOBase):
 
     def has_surplus(self) -> bool:
         """Tell whether the server sends more after the end of its answer."""
-        with contextlib.suppress(OSError, ValueError):
-            self._connection.settimeout(_SURPLUS_SECONDS)
-            return bool(self._connection.recv(1))
-        return False
+        self._connection.settimeout(_SURPLUS_SECONDS)
+        return bool(self._reader.peek(1))
 
     def close(self) -> None:
         """Do nothing: who has opened the connection closes it."""
+
+
+class _Reader(io.BufferedReader):
+    """The buffer that http.client reads from, and closes at the end of an answer though there may be more in it."""
+
+    def close(self) -> None:
+        """Do nothing: what it reads from is closed by who has opened it."""
 
 
 @contextlib.contextmanager
