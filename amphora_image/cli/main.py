@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 #: of each installed package, which takes longer than all else that --help does.
 COMMANDS = {
     "boot": "amphora_image.cli.boot:Boot",
+    "cache list": "amphora_image.cli.cache:List",
+    "cache prune": "amphora_image.cli.cache:Prune",
+    "cache verify": "amphora_image.cli.cache:Verify",
     "check": "amphora_image.cli.check:Check",
+    "fetch": "amphora_image.cli.fetch:Fetch",
     "history": "amphora_image.cli.promote:History",
     "import-info": "amphora_image.cli.import_info:ImportInfo",
     "promote": "amphora_image.cli.promote:Promote",
@@ -42,6 +46,7 @@ COMMANDS = {
     "server delete": "amphora_image.cli.server:Delete",
     "server orphans": "amphora_image.cli.server:Orphans",
     "server show": "amphora_image.cli.server:Show",
+    "show": "amphora_image.cli.fetch:Show",
 }
 
 _DESCRIPTION = """Find, explain and boot the image that amphorae are made of.

@@ -120,6 +120,10 @@ class Cache:
                 total -= one.size
         return removed
 
+    def clear(self) -> list[Kept]:
+        """Remove all images that nobody uses; give those that are gone."""
+        return [one for one in self.kept() if self._store.remove(one.pin)]
+
     def _download(
         self, service: ImageService, reference: Reference, pin: Pin, progress: Callable[[int], object]
     ) -> BufferedReader:

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands on a reference share: from its text to the service that reads it. Heavy: imported when one runs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from amphora_image.cli.context import names_a_cloud
+from amphora_image.config import load
+from amphora_image.config.options import AMPHORA_IMAGE
+from amphora_image.config.policy import Wanted
+from amphora_image.contents import Inspector
+from amphora_image.drivers.runtime import Runtime
+from amphora_image.errors import ConfigurationError
+from amphora_image.reference import IdReference, Pin, Reference, TagReference
+from amphora_image.services.metadata import with_defaults
+from amphora_image.services.registry import Services, Surroundings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from oslo_config import cfg
+
+    from amphora_image.services.base import ImageInfo, ImageService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An image that a command works on: ``reference`` is concrete, and ``service`` reads it; ``info`` it told."""
+
+    conf: cfg.ConfigOpts
+    service: ImageService
+    reference: Reference
+    info: ImageInfo
+
+    def look(self) -> str | None:
+        """Tell the disk format that the image's first bytes show, None where they do not.
+
+        :raises UnsafeImageError: nobody should boot it.
+        """
+        inspector = Inspector()
+        with self.service.read(self.reference) as blocks:
+            for block in blocks:
+                inspector.feed(block)
+                if inspector.format is not None:
+                    break
+        return inspector.format
+
+    def read_digest(self) -> Pin:
+        """Read, and so verify, all of the image; give its sha256."""
+        digest = hashlib.sha256()
+        with self.service.read(self.reference) as blocks:
+            for block in blocks:
+                digest.update(block)
+        return Pin("sha256", digest.hexdigest())
+
+
+def open_source(options: argparse.Namespace, text: str) -> Source:
+    """Find the image that ``text`` names: resolve a tag, read a checksum file, and ask what is known of the image.
+
+    Keystone is asked for nothing unless the image is in Glance.
+
+    :raises InvalidReferenceError: the text is no reference.
+    :raises AmphoraImageError: there is no such image, or it may not be read.
+    """
+    reference = Reference.parse(text, bare_word_is_tag=True)
+    conf = load(options.config_file, options.config_dir)
+
+    @cache
+    def runtime() -> Runtime:
+        if not names_a_cloud(options):
+            return Runtime(conf)
+        if len(options.os_clouds) > 1:
+            raise ConfigurationError("an image is in one cloud, and --os-cloud names several", "give one of them")
+        from amphora_image.clients.cloud import cloud_session  # noqa: PLC0415 - heavy, and seldom asked for
+
+        return Runtime(conf, cloud_session(next(iter(options.os_clouds), None), conf))
+
+    if isinstance(reference, TagReference):
+        image = runtime().resolver.resolve(Wanted.of(reference, "the command line"), runtime().policy)
+        reference = IdReference(image.id, pin=reference.pin)
+    services = Services(Surroundings(conf, lambda: runtime().session))
+    settled = services.settled(reference)
+    service = services.of(settled)
+    info = service.stat(settled)
+    if not isinstance(settled, IdReference):
+        info = with_defaults(info, conf[AMPHORA_IMAGE].image_properties)
+    return Source(conf=conf, service=service, reference=settled, info=info)
