@@ -13,6 +13,7 @@ from amphora_image.boot import Booter, Deadlines, random_name
 from amphora_image.clients.cinder import CinderVolumes
 from amphora_image.clients.glance import GlanceImages
 from amphora_image.clients.nova import NovaServers, connect
+from amphora_image.clients.rest import Rest
 from amphora_image.clients.session import adapter, load_session, project_id
 from amphora_image.config.options import (
     AMPHORA_IMAGE,
@@ -24,8 +25,12 @@ from amphora_image.config.options import (
     VOLUME_NOOP_DRIVER,
 )
 from amphora_image.config.policy import Policy
-from amphora_image.errors import ConfigurationError, ResourceNotFoundError
+from amphora_image.config.relation import RELATION
+from amphora_image.errors import ConfigurationError, InvalidRelationError, ResourceNotFoundError
 from amphora_image.fit import FitCheck
+from amphora_image.relation.client import InstanceAwareImageService
+from amphora_image.relation.recorder import Recorder
+from amphora_image.relation.values import parse_uuid
 from amphora_image.resolve import Resolver
 from amphora_image.trail import recorded
 
@@ -66,6 +71,16 @@ class Runtime:
         self.resolver = Resolver(self.images, lambda: project_id(self.session, deadline_seconds=seconds))
         self.deadlines = Deadlines(seconds, float(conf[AMPHORA_IMAGE].ambiguous_build_deadline_seconds))
         self.booter = Booter(self.servers, self.volumes, deadlines=self.deadlines)
+        # Without an installation nobody could tell whose servers they are, and nothing is recorded.
+        installation = _installation(conf[RELATION].nova_installation_uuid)
+        self.related = self.related_of(installation)
+        self.recorder = Recorder(self.related.record, installation) if installation else None
+
+    def related_of(self, installation: str) -> InstanceAwareImageService:
+        """Give Glance's images as those of an installation's instances; of all installations for an empty one."""
+        seconds = float(self.conf[AMPHORA_IMAGE].retry_deadline_seconds)
+        glance = Rest(adapter(self.session, self.conf[GLANCE], "image"), "Glance", deadline_seconds=seconds)
+        return InstanceAwareImageService(glance, installation)
 
     @property
     def policy(self) -> Policy:
@@ -84,6 +99,8 @@ class Runtime:
         with recorded() as trail:
             image, server = self._build(wanted, request, owner, booter or self.booter)
         self.resolver.booted(wanted, request.paired_by, server.id)
+        if self.recorder is not None:
+            self.recorder.booted(server.id, image.id)
         LOG.info(
             "Amphora %s is server %s, from image %s (%s) of project %s, %s %s, chosen by %s; %s",
             *(request.name, server.id, image.id, image.name, image.owner, image.hash_algo, image.hash_value),
@@ -149,6 +166,18 @@ class Runtime:
             network_ids=networks,
             zone=request.zone or nova.availability_zone,
         )
+
+
+def _installation(text: str) -> str:
+    """Read ``[relation] nova_installation_uuid``; it may be empty.
+
+    :raises ConfigurationError: it is no UUID.
+    """
+    try:
+        return parse_uuid(text, "nova_installation_uuid") if text else ""
+    except InvalidRelationError as error:
+        remedy = "let `amphora-image installation-uuid generate` make one"
+        raise ConfigurationError(f"[relation] {error.problem}", remedy) from error
 
 
 def made(conf: cfg.ConfigOpts) -> Runtime | None:

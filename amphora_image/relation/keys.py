@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from amphora_image.errors import InvalidRelationError
-from amphora_image.relation.values import Kind, Relation, parse_kind, parse_uuid
+from amphora_image.relation.values import Kind, Recorded, Relation, parse_kind, parse_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from amphora_image.relation.values import Recorded
 
 INSTALLATION = "nova_installation_uuid"
 INSTANCE = "instance_id"
 KIND = "relation_kind"
 KEYS = (INSTALLATION, INSTANCE, KIND)
+
+#: Beside a list of images, says that it is one of an instance: without the filter, Glance takes the query for one about
+#: properties, and its answer would be read as "none".
+ANSWERED = "relations_of"
 
 #: What Nova sets on a snapshot by itself.
 NOVA_INSTANCE = "instance_uuid"
@@ -97,6 +100,17 @@ def _key(operation: Any) -> str | None:
     if not isinstance(pointer, str):
         return None
     return pointer.lstrip("/").split("/")[0].replace("~1", "/").replace("~0", "~").strip()
+
+
+def recorded_of(value: Mapping[str, Any]) -> Recorded:
+    """Read a relation as ``/relations`` shows it.
+
+    :raises KeyError: a key is missing.
+    :raises ValueError: its time is none.
+    :raises InvalidRelationError: it is none.
+    """
+    relation = relation_of(value, value["image_id"])
+    return Recorded(relation=relation, created_at=datetime.fromisoformat(value["created_at"]))
 
 
 def as_json(recorded: Recorded) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from amphora_image.errors import InvalidRelationError
-from amphora_image.relation.keys import INSTALLATION, INSTANCE, KEYS, KIND, as_json
+from amphora_image.relation.keys import ANSWERED, INSTALLATION, INSTANCE, KEYS, KIND, as_json
 from amphora_image.relation.store import Wanted
 from amphora_image.relation.values import parse_kind, parse_uuid
 from amphora_image.relation.wire import Answer, ask, reading
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from amphora_image.relation.store import RelationStore
     from amphora_image.relation.wire import Application, Environ
-
-#: Says to a client that the filter was at work: without it, Glance takes the query for one about properties.
-HEADER = ("OpenStack-image-relations", "1")
 
 _IMAGES = "/v2/images"
 _MOST_IMAGES = 10_000
@@ -74,8 +71,8 @@ class Lists:
         if "next" in page:
             marker = dict(parse_qsl(urlsplit(page["next"]).query))["marker"]
             page["next"] = f"{_IMAGES}?{urlencode([*asked, ('marker', marker)])}"
-        shown = answer.with_json(page)
-        return Answer(shown.status, (*shown.headers, HEADER), shown.body)
+        page[ANSWERED] = wanted.instance_id
+        return answer.with_json(page)
 
     def relations(self, environ: Environ, image_id: str) -> Answer:
         """Give a page of an image's relations, the newest first, to whom Glance shows the image.
@@ -99,8 +96,7 @@ class Lists:
         body = {"relations": [as_json(each) for each in page], "first": _link(path, asked)}
         if limit and len(page) == limit:
             body["next"] = _link(path, [*asked, ("marker", str(page[-1].sequence))])
-        answer = Answer.of(200, body)
-        return Answer(answer.status, (*answer.headers, HEADER), answer.body)
+        return Answer.of(200, body)
 
 
 def _wanted(query: Query) -> Wanted:

@@ -38,11 +38,11 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """A relation as it was recorded; ``sequence`` grows from one to the next, so it tells the newer of two."""
+    """A relation as it was recorded; ``sequence``, which the store gives, grows from one to the next."""
 
     relation: Relation
-    sequence: int
     created_at: datetime
+    sequence: int = 0
 
 
 def parse_uuid(value: Any, name: str) -> str:

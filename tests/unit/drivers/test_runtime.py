@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 from fakes.cinder import FakeVolumes
@@ -71,6 +72,23 @@ def test_what_a_build_leaves_out_comes_from_the_ini(bench):
         network_ids=("net1", "net2"),
         zone="zone-1",
     )
+
+
+def test_an_installation_that_is_no_uuid_is_told_at_the_start(conf):
+    conf.set_override("nova_installation_uuid", "x", "relation")
+    with pytest.raises(ConfigurationError, match=r"\[relation\] nova_installation_uuid 'x'"):
+        Runtime(conf, Session())
+
+
+def test_a_boot_is_recorded_and_one_that_failed_is_not(bench):
+    recorded = []
+    bench.runtime.recorder = SimpleNamespace(booted=lambda *boot: recorded.append(boot))
+    image = bench.images.add("v1", "amphora")
+    _, server = bench.runtime.build(bench.runtime.policy.wanted(), BootRequest(name="amphora-1"))
+    bench.servers.faults.append(QuotaExceededError("Nova", "instances"))
+    with pytest.raises(QuotaExceededError):
+        bench.runtime.build(bench.runtime.policy.wanted(), BootRequest(name="amphora-2"))
+    assert recorded == [(server.id, image.id)]
 
 
 def test_what_a_build_names_wins(bench):
