@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 import uuid
 import warnings
 from contextlib import contextmanager
@@ -12,16 +14,12 @@ from typing import TYPE_CHECKING
 
 from amphora_image.errors import ConfigurationError, PromotionBusyError, ServiceUnavailableError
 
-with warnings.catch_warnings():
-    # futurist, which tooz loads, loads eventlet where that is installed, and eventlet warns of itself.
-    warnings.simplefilter("ignore")
-    from tooz import ToozError, coordination
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: One for all tags: two tags may be on one image, whose record Glance saves as a whole.
-_NAME = b"amphora-image-promotion"
+_NAME = "amphora-image-promotion"
+_POLL_SECONDS = 0.1
 
 
 @contextmanager
@@ -34,47 +32,68 @@ def promotion_lock(url: str, *, wait_seconds: float) -> Iterator[None]:
     :raises ConfigurationError: the URL or the folder cannot be used.
     :raises ServiceUnavailableError: the coordinator does not answer.
     """
-    place = url or _own_folder()
+    with _shared(url, wait_seconds) if url else _own(wait_seconds):
+        yield
+
+
+@contextmanager
+def _own(wait_seconds: float) -> Iterator[None]:
+    """Hold a file's lock, which the kernel frees when its holder dies; the file itself stays."""
+    until = time.monotonic() + wait_seconds
     try:
-        coordinator = coordination.get_coordinator(place, uuid.uuid4().hex.encode())
+        # Where a user's programs keep their state (XDG Base Directory Specification).
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        path = Path(state) / "amphora-image" / f"{_NAME}.lock"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except (OSError, RuntimeError) as error:  # the latter: there is no home
+        raise _unusable(str(error)) from error
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise PromotionBusyError(str(path), wait_seconds) from None
+                time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _shared(url: str, wait_seconds: float) -> Iterator[None]:
+    with warnings.catch_warnings():
+        # tooz loads eventlet where that is installed, which warns of itself and changes what a fork does: so it is
+        # loaded for whom has a coordinator only.
+        warnings.simplefilter("ignore")
+        from tooz import ToozError, coordination  # noqa: PLC0415 - as just said
+    try:
+        coordinator = coordination.get_coordinator(url, uuid.uuid4().hex.encode())
         coordinator.start(start_heart=True)
     except coordination.ToozConnectionError as error:
-        raise ServiceUnavailableError("the coordinator of [amphora_image] promotion_lock_url", str(error)) from error
+        raise _silent(str(error)) from error
     except (ToozError, OSError, ImportError, ValueError, RuntimeError) as error:  # the last one: no such driver
         raise _unusable(str(error)) from error
     try:
-        with _held(coordinator, place, wait_seconds):
+        lock = coordinator.get_lock(_NAME.encode())
+        try:
+            acquired = lock.acquire(blocking=wait_seconds or False)  # type: ignore[arg-type]  # a number is a time-out
+        except ToozError as error:
+            raise _silent(str(error)) from error
+        if not acquired:
+            raise PromotionBusyError(_NAME, wait_seconds)
+        try:
             yield
+        finally:
+            lock.release()
     finally:
         coordinator.stop()
 
 
-@contextmanager
-def _held(coordinator: coordination.CoordinationDriver, place: str, wait_seconds: float) -> Iterator[None]:
-    lock = coordinator.get_lock(_NAME)
-    try:
-        acquired = lock.acquire(blocking=wait_seconds or False)  # type: ignore[arg-type]  # a number is a time-out
-    except coordination.ToozConnectionError as error:
-        raise ServiceUnavailableError("the coordinator of [amphora_image] promotion_lock_url", str(error)) from error
-    except (ToozError, OSError) as error:
-        raise _unusable(str(error)) from error
-    if not acquired:
-        raise PromotionBusyError(place.partition("?")[0].rpartition("@")[2], wait_seconds)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _own_folder() -> str:
-    """Make the folder where this user's programs keep their state, and give its URL (XDG Base Directory)."""
-    try:
-        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        folder = Path(state) / "amphora-image" / "locks"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:
-        raise _unusable(str(error)) from error
-    return f"file://{folder}"
+def _silent(detail: str) -> ServiceUnavailableError:
+    return ServiceUnavailableError("the coordinator in [amphora_image] promotion_lock_url", detail)
 
 
 def _unusable(detail: str) -> ConfigurationError:
