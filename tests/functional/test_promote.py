@@ -67,9 +67,7 @@ class Glance:
         return Promoter(store or self.store(), rules=Rules(owner=self.cloud.trusted), by="op (u1)", pace=pace)
 
     def release(self):
-        for one in self.made:
-            if self.record(one).get("protected"):
-                self.store().change(one, {"protected": False})
+        self.cloud.unprotect(*self.made)
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ CREATE, DELETE = "POST /servers", "DELETE /servers/ID"
 NETWORK, GROUP = "GET /v2.0/networks/ID", "GET /v2.0/security-groups/ID"
 PLUG, UNPLUG = "POST /servers/ID/os-interface", "DELETE /servers/ID/os-interface/ID"
 MAKE_GROUP, DROP_GROUP = "POST /os-server-groups", "DELETE /os-server-groups/ID"
+PATCH, TAG, UNTAG = "PATCH /v2/images/ID", "PUT /v2/images/ID/tags/TAG", "DELETE /v2/images/ID/tags/TAG"
 KEY, ZONES = "GET /os-keypairs/NAME", "GET /os-availability-zone"
 
 
@@ -58,6 +59,7 @@ def _kind(request):
     method, path = request.split(" ")
     path = path.partition("?")[0].removeprefix("/v2.1")
     path = re.sub(r"/os-keypairs/.+", "/os-keypairs/NAME", path)
+    path = re.sub(r"/tags/.+", "/tags/TAG", path)
     return f"{method} {re.sub(r'[0-9a-f]{8}-[0-9a-f-]{27}', 'ID', path)}"
 
 
@@ -328,8 +330,26 @@ def test_the_driver_with_reader_alone_is_refused_and_leaves_nothing(cloud, tag, 
     assert not cloud.octavia.compute.get("/servers", params={"name": name}).json()["servers"]
 
 
+def test_promotion_needs_member_and_history_reader(cloud, tag, least, of):
+    old, new = cloud.upload("v1", tag), cloud.upload("v2")
+    member, less = least("member"), least("reader")
+    try:
+        refused(of(less, "promote", new, "--tag", tag), "Glance")
+        succeeded(of(member, "promote", new, "--tag", tag))
+        assert member.calls() == {LIST, IMAGE, PATCH, TAG, UNTAG}
+        refused(of(less, "rollback", "--tag", tag), "Glance")
+        refused(of(less, "quarantine", new, "--reason", "bad"), "Glance")
+        less.calls()
+        succeeded(of(less, "history", "--tag", tag))
+        assert less.calls() == {LIST}
+        succeeded(of(member, "quarantine", new, "--reason", "bad"))
+        assert member.calls() == {LIST, IMAGE, PATCH, TAG, UNTAG}
+    finally:
+        cloud.unprotect(old, new)
+
+
 def test_the_guides_table_names_every_call():
     table = GUIDE.read_text().partition("\nRoles\n")[2].partition("\nExit codes\n")[0]
     calls = {value for name, value in globals().items() if name.isupper() and isinstance(value, str)}
-    assert len(calls) == 17
+    assert len(calls) == 20
     assert not [call for call in calls if f"``{call}``" not in table]

@@ -129,6 +129,13 @@ class Cloud:
         headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
         self.octavia.image.patch(f"/v2/images/{image_id}", json=patch, headers=headers).raise_for_status()
 
+    def unprotect(self, *image_ids: str) -> None:
+        """Let images be deleted that promotion has protected."""
+        patch = [{"op": "replace", "path": "/protected", "value": False}]
+        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+        for image_id in image_ids:
+            self.octavia.image.patch(f"/v2/images/{image_id}", json=patch, headers=headers).raise_for_status()
+
     def deactivate(self, image_id: str) -> None:
         self.octavia.image.post(f"/v2/images/{image_id}/actions/deactivate").raise_for_status()
 
