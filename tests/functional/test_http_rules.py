@@ -137,7 +137,11 @@ def test_a_rebinding_name_is_judged_again_for_each_connection(web, read):
 
 def test_of_a_names_addresses_only_the_allowed_are_tried(web, read):
     names = Names(both_example=[["127.0.0.2", "127.0.0.1"]])
-    assert read(f"http://both.example:{web.port}/x{PIN}", names) == CONTENT
+    with socket.create_server(("127.0.0.2", web.port)) as other:
+        other.setblocking(False)
+        assert read(f"http://both.example:{web.port}/x{PIN}", names) == CONTENT
+        with pytest.raises(BlockingIOError):
+            other.accept()
 
 
 def test_a_redirect_is_followed_and_judged_again(web, read):
@@ -204,6 +208,12 @@ def test_a_certificate_that_is_expired_or_for_another_name_is_refused(authority,
         with pytest.raises(SourceRefusedError, match=f"its certificate is not to be trusted: .*{told}"):
             read(server.url + PIN, Names(**HERE))
         assert not server.asked
+
+
+def test_a_certificate_for_one_name_is_none_for_another_at_the_same_address(secure, read):
+    with pytest.raises(SourceRefusedError, match=r"mismatch.*other\.example"):
+        read(secure.url.replace("images", "other"), Names(**HERE))
+    assert not secure.asked
 
 
 def test_an_authority_that_is_not_named_is_not_trusted(secure, read, conf):

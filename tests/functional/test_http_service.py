@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from oslo_config import cfg
@@ -150,6 +151,12 @@ def test_a_part_of_another_version_is_not_used(web, get):
     assert get.destination.read_bytes() == OTHER
 
 
+def test_a_part_of_which_nobody_knows_the_version_is_not_used(web, get):
+    get.destination.with_name(".amphora.img.part").write_bytes(CONTENT[:1000])
+    assert get().resumed_at == 0
+    assert web.sent_ranges == [None]
+
+
 def test_a_part_that_is_whole_already_is_verified_and_used(web, get):
     get.destination.with_name(".amphora.img.part").write_bytes(CONTENT)
     get.destination.with_name(".amphora.img.part.etag").write_text('"one"')
@@ -250,9 +257,20 @@ def test_a_server_that_stalls_is_asked_again_after_the_read_deadline(web, get, c
 def test_the_total_deadline_ends_a_server_that_drips(web, get, conf):
     """ "connect, read and total deadlines" """
     conf.set_override("total_deadline_seconds", 1.0, "image_http")
-    web.every = Fault(cut_after=10_000)
-    with pytest.raises(SourceUnavailableError):
+    web.every = Fault(drip_seconds=0.1)
+    with pytest.raises(SourceUnavailableError, match="the total deadline is over"):
         get()
+    assert len(web.asked) == 1
+
+
+def test_the_total_deadline_ends_a_server_that_sends_without_end(web, service, conf):
+    conf.set_override("total_deadline_seconds", 0.5, "image_http")
+    web.content = bytes(300 * 1024 * 1024)
+    with (
+        service.read(Reference.parse(web.url)) as blocks,
+        pytest.raises(SourceUnavailableError, match="the total deadline is over"),
+    ):
+        assert not [time.sleep(0.01) for _ in blocks]
 
 
 def test_a_server_that_ignores_range_sends_all_again_and_nothing_is_doubled(web, get):

@@ -22,7 +22,7 @@ class Fault:
     """What happens to one GET, or HEAD with ``method``: what is not said is as it should be.
 
     ``cut_after``: so many bytes of the body are sent, then the connection ends, by a reset with ``reset``.
-    ``hold_seconds`` passes before the body, or where it is cut. ``then`` is called at the end of the request.
+    ``hold_seconds`` passes before the body, or where it is cut, and ``drip_seconds`` before each thousand bytes of it. ``then`` is called at the end of the request.
     """
 
     status: int | None = None
@@ -32,6 +32,7 @@ class Fault:
     reset: bool = False
     surplus: bytes = b""
     hold_seconds: float = 0
+    drip_seconds: float = 0
     method: str = "GET"
     then: Callable[[], None] | None = None
 
@@ -117,7 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[: fault.cut_after])
             self.wfile.flush()
         self.image_server.closing.wait(fault.hold_seconds)
-        if fault.cut_after is None:
+        if fault.drip_seconds:
+            for begin in range(0, len(body), 1000):
+                self.image_server.closing.wait(fault.drip_seconds)
+                self.wfile.write(body[begin : begin + 1000])
+        elif fault.cut_after is None:
             self.wfile.write(body + fault.surplus)
         elif fault.reset:
             self.image_server.closing.wait(0.05)  # a reset throws away what the client has not read yet

@@ -24,6 +24,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 #: What lies ready to be read line by line; larger reads go past it.
 _BUFFER_BYTES = 64 * 1024
+_OVER = "the total deadline is over"
 #: A server that has sent all and goes on is noticed if it does so within this time.
 _SURPLUS_SECONDS = 0.05
 
@@ -57,18 +58,20 @@ class Wire(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Wait for some bytes; 0 means the end or a fault."""
+        left = self._ends_at - self._clock()
+        if self.fault is None and left <= 0:
+            self.fault = TimeoutError(_OVER)
         if self.fault:
             return 0
-        left = self._ends_at - self._clock()
         try:
-            if left <= 0:
-                raise TimeoutError("the total deadline is over")
             if left < self._read_seconds:
                 self._connection.settimeout(left)
             return self._connection.recv_into(buffer)
+        except TimeoutError:
+            self.fault = TimeoutError(_OVER if left < self._read_seconds else f"nothing for {self._read_seconds} s")
         except (OSError, ValueError) as error:
             self.fault = error
-            return 0
+        return 0
 
     def makefile(self, *_: object) -> io.BufferedReader:
         """Give what http.client reads an answer from."""
