@@ -41,7 +41,6 @@ from amphora_image.config import load
 from amphora_image.reference import Reference
 from amphora_image.services.fetch import fetch
 from amphora_image.services.http import HttpService
-from amphora_image.services.registry import Services
 
 ini, url, destination = sys.argv[1:]
 service = HttpService(load([ini]))
