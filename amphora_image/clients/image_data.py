@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from keystoneauth1 import exceptions as ksa
 from urllib3.exceptions import HTTPError
 
 from amphora_image.clients.translate import retried, translated
@@ -39,10 +40,13 @@ class ImageData:
         def once() -> Any:
             with translated("Glance", f"read the bytes of image {image_id}"):
                 headers = {"Accept": "application/octet-stream", "Accept-Encoding": "identity"}
-                seconds = self._deadline_seconds / 3
-                return self._adapter.request(
-                    f"/v2/images/{image_id}/file", "GET", headers=headers, stream=True, timeout=seconds
-                )
+                how = {"headers": headers, "stream": True, "timeout": self._deadline_seconds / 3}
+                path = f"/v2/images/{image_id}/file"
+                answer = self._adapter.request(path, "GET", raise_exc=False, **how)
+                if answer.status_code < 400:
+                    return answer
+                with answer:  # a stream keeps its connection until it is closed
+                    raise ksa.from_response(answer, "GET", path)
 
         answer = retried(once, deadline_seconds=self._deadline_seconds)
         try:
