@@ -7,11 +7,11 @@ One sandbox is started twice: with the tag and anti-affinity, and without either
 from __future__ import annotations
 
 import configparser
-import json
 
 import pytest
 from support.balancers import (
     AMPHORAE,
+    LOAD_BALANCERS,
     amphorae,
     balancing,
     begin,
@@ -24,6 +24,7 @@ from support.balancers import (
     roots,
     things,
     unmake,
+    zone_of,
 )
 from support.cloud import Cloud, Users, until
 from support.proxy import Fault, proxying
@@ -119,6 +120,14 @@ def images_of(cloud, admin, balancer):
     return images
 
 
+def groups(cloud):
+    """The policies of each server group; all servers must be members of one, where there is any."""
+    found = things(cloud)
+    members = [member for group in found["groups"] for member in group["members"]]
+    assert sorted(members) == sorted(one["id"] for one in found["servers"] if found["groups"])
+    return [group["policies"] for group in found["groups"]]
+
+
 def tag_moves(cloud, glance):
     """Let the tag move to a newer image after the next look-up is answered and before the driver gets the answer."""
     moved = []
@@ -130,7 +139,7 @@ def fail_over(admin, path, watched):
     """Have something failed over and give the load balancer after it."""
     answer = admin.put(f"{path}/failover")
     assert answer.status_code == 202, answer.text
-    balancer = made(admin, f"/v2.0/lbaas/loadbalancers/{watched['id']}")
+    balancer = made(admin, f"{LOAD_BALANCERS}/{watched['id']}")
     assert balancer["provisioning_status"] == "ACTIVE"
     return balancer
 
@@ -151,13 +160,14 @@ def test_a_pair_is_of_one_image_all_its_life(box, cloud, admin, pair, glance):
     with load_balancer(admin, box.access(), flavor_id=pair) as balancer:
         assert balancer["provisioning_status"] == "ACTIVE"
         assert images_of(cloud, admin, balancer) == [cloud.first, cloud.first]
-        assert len(things(cloud)["groups"]) == box.anti_affinity
+        assert {one["role"] for one in amphorae(admin, balancer)} == {"MASTER", "BACKUP"}
+        assert groups(cloud) == ([["soft-anti-affinity"]] if box.anti_affinity else [])
         (second,) = moved
         old = {one["compute_id"] for one in amphorae(admin, balancer)}
 
         # Of the whole load balancer, while the tag moves once more.
         moved = tag_moves(cloud, glance)
-        fail_over(admin, f"/v2.0/lbaas/loadbalancers/{balancer['id']}", balancer)
+        fail_over(admin, f"{LOAD_BALANCERS}/{balancer['id']}", balancer)
         assert images_of(cloud, admin, balancer) == [second, second]
         (third,) = moved
         until(lambda: not old & {one["id"] for one in things(cloud)["servers"]}, seconds=90, what="the old are deleted")
@@ -170,7 +180,7 @@ def test_a_pair_is_of_one_image_all_its_life(box, cloud, admin, pair, glance):
 
         # It was not: what one build decided before is not carried into a failover.
         cloud.untag(third, TAG)
-        fail_over(admin, f"/v2.0/lbaas/loadbalancers/{balancer['id']}", balancer)
+        fail_over(admin, f"{LOAD_BALANCERS}/{balancer['id']}", balancer)
         assert images_of(cloud, admin, balancer) == [second, second]
 
 
@@ -202,18 +212,8 @@ def test_a_zone_has_its_own_tag(box, cloud, admin):
     """Issue: "`zone_image_tags`"."""
     own = cloud.upload("own", ZONE_TAG)
     cloud.newer("v2", TAG)
-    profile = {"name": "zone", "provider_name": "amphora"}
-    data = json.dumps({"compute_zone": "nova"})
-    answer = admin.post(
-        "/v2.0/lbaas/availabilityzoneprofiles",
-        json={"availability_zone_profile": {**profile, "availability_zone_data": data}},
-    )
-    assert answer.status_code == 201, answer.text
-    profile_id = answer.json()["availability_zone_profile"]["id"]
-    zone = {"name": "zone", "availability_zone_profile_id": profile_id, "enabled": True}
-    answer = admin.post("/v2.0/lbaas/availabilityzones", json={"availability_zone": zone})
-    assert answer.status_code == 201, answer.text
-    with load_balancer(admin, box.access(), availability_zone="zone") as balancer:
+    zone = zone_of(admin, "zone", compute_zone="nova")
+    with load_balancer(admin, box.access(), availability_zone=zone) as balancer:
         assert images_of(cloud, admin, balancer) == [own]
 
 

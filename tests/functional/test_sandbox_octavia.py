@@ -10,7 +10,6 @@ import pytest
 from support.balancers import (
     LOAD_BALANCERS,
     balancing,
-    flavor_of,
     hup,
     load_balancer,
     logged,
@@ -65,22 +64,6 @@ def test_a_load_balancer_has_a_real_server_on_real_ports_and_leaves_nothing(box,
         assert {amphora["lb_network_ip"], amphora["vrrp_ip"]} == {
             address["ip_address"] for port in plugged for address in port["fixed_ips"]
         }
-    nothing_is_left(cloud)
-
-
-def test_a_pair_is_in_a_server_group(box, cloud):
-    """Issue: "ACTIVE_STANDBY, with … anti-affinity"; with one host the policy is the soft one."""
-    admin = balancing(cloud.admin)
-    flavor = flavor_of(admin, "pair", loadbalancer_topology="ACTIVE_STANDBY")
-    with load_balancer(admin, box.access(), flavor_id=flavor) as made:
-        assert made["provisioning_status"] == "ACTIVE"
-        found = things(cloud)
-        (group,) = found["groups"]
-        assert group["policies"] == ["soft-anti-affinity"]
-        assert set(group["members"]) == {server["id"] for server in found["servers"]}
-        assert [server["status"] for server in found["servers"]] == ["ACTIVE", "ACTIVE"]
-        amphorae = admin.get("/v2/octavia/amphorae").json()["amphorae"]
-        assert {amphora["role"] for amphora in amphorae} == {"MASTER", "BACKUP"}
     nothing_is_left(cloud)
 
 

@@ -78,6 +78,18 @@ def flavor_of(admin: Adapter, name: str, **data: str) -> str:
     return str(answer.json()["flavor"]["id"])
 
 
+def zone_of(admin: Adapter, name: str, **data: str) -> str:
+    """Make one of Octavia's availability zones and give its name, by which it is known."""
+    profile = {"name": name, "provider_name": "amphora", "availability_zone_data": json.dumps(data)}
+    answer = admin.post("/v2.0/lbaas/availabilityzoneprofiles", json={"availability_zone_profile": profile})
+    assert answer.status_code == 201, answer.text
+    profile_id = answer.json()["availability_zone_profile"]["id"]
+    zone = {"name": name, "availability_zone_profile_id": profile_id, "enabled": True}
+    answer = admin.post("/v2.0/lbaas/availabilityzones", json={"availability_zone": zone})
+    assert answer.status_code == 201, answer.text
+    return name
+
+
 def amphorae(admin: Adapter, balancer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """List a load balancer's amphorae, as Octavia's database has them."""
     found = admin.get(AMPHORAE, params={"loadbalancer_id": balancer["id"]}).json()["amphorae"]
