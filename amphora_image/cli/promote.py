@@ -192,6 +192,10 @@ def _image(text: str) -> IdReference:
         raise InvalidReferenceError(text, error.reason, remedy) from error
     if not isinstance(reference, IdReference):
         raise InvalidReferenceError(text, "an image is named by its id here", remedy)
+    if reference.pin is not None:
+        raise InvalidReferenceError(
+            text, "a pin is not compared here", "give the id alone, after `resolve` with the pin"
+        )
     return reference
 
 

@@ -47,6 +47,8 @@ def test_the_new_holder_is_tagged_before_the_other_is_untagged():
     assert holders(store) == ["new"]
     tagging, untagging = (changes(store).index(f"{verb} amphora") for verb in (f"tag {new.id}", f"untag {old.id}"))
     assert tagging < untagging
+    assert store.records[old.id].protected
+    assert store.records[new.id].protected
     assert (done.image_id, done.former_id, done.number, done.changed) == (new.id, old.id, 1, True)
     assert (done.by, done.at, done.reason) == ("op (u1)", "2026-11-21T15:00:00.000+00:00", "a newer agent")
 
@@ -226,6 +228,53 @@ def test_who_finds_a_higher_promotion_gives_way():
     assert caught.value.exit_code == 3
     assert holders(store) == ["theirs"]
     assert [one.to for one in observe(store, "amphora", "ours").entries][-1] == theirs.id
+
+
+def test_an_image_that_is_promoted_again_just_before_it_is_untagged_keeps_the_tag():
+    store = FakeTags()
+    first, second = (store.add(name, "amphora", minutes=age).id for age, name in enumerate(["first", "second"]))
+    mine, once = store.add("mine", minutes=2).id, iter([True])
+
+    def overtake(point):
+        if point == "saved" and "amphora" not in store.records[first].tags and next(once, False):
+            promoter(store, by="other (u2)").promote(second, "amphora")
+
+    store.between = overtake
+    with pytest.raises(OvertakenError):
+        promoter(store).promote(mine, "amphora")
+    assert holders(store) == ["second"]
+    assert changes(store).count(f"untag {second} amphora") == 0
+
+
+def test_a_promotion_that_was_wiped_off_its_image_is_written_again_before_the_others_are_untagged():
+    store = FakeTags()
+    old = store.add("old", "amphora")
+    new, once = store.add("new", minutes=1).id, iter([True])
+
+    def wipe(_):
+        if "amphora" in store.records[new].tags and next(once, False):
+            store.set(new, properties={})
+
+    store.between = wipe
+    promoter(store).promote(new, "amphora")
+    written = [place for place, one in enumerate(changes(store)) if one.startswith(f"change {new}")]
+    assert len(written) == 2
+    assert written[1] < changes(store).index(f"untag {old.id} amphora")
+
+
+def test_an_image_that_may_not_be_booted_once_it_is_tagged_takes_the_tag_from_nobody():
+    store = FakeTags()
+    store.add("old", "amphora")
+    new = store.add("new", minutes=1).id
+
+    def deactivate(_):
+        if "amphora" in store.records[new].tags:
+            store.set(new, status="deactivated")
+
+    store.between = deactivate
+    with pytest.raises(CannotBootError, match="deactivated"):
+        promoter(store).promote(new, "amphora")
+    assert "old" in holders(store)
 
 
 def test_the_lock_is_held_from_the_first_request_to_the_last():
