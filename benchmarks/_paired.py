@@ -12,13 +12,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SAMPLES = Path(__file__).parent / "samples"
 _RESAMPLES = 2000
+
+T = TypeVar("T")
 
 
 def seconds_of(command: Sequence[str]) -> float:
@@ -28,15 +30,24 @@ def seconds_of(command: Sequence[str]) -> float:
     return time.perf_counter() - began
 
 
-def compare(name: str, ours: Callable[[], float], peer: Callable[[], float], pairs: int = 12) -> None:
-    """Measure ``pairs`` alternating pairs after one warm-up, print the figures, and keep the raw samples.
-
-    ``ours`` and ``peer`` each do the thing once and give its cost in seconds. The ratio is the median of the pairs'
-    ratios, with the 95 % interval of a bootstrap.
-    """
+def pairs_of(ours: Callable[[], T], peer: Callable[[], T], pairs: int) -> list[tuple[T, T]]:
+    """Measure ``pairs`` alternating pairs after one warm-up."""
     ours()
     peer()
-    samples = [(ours(), peer()) for _ in range(pairs)]
+    return [(ours(), peer()) for _ in range(pairs)]
+
+
+def compare(name: str, ours: Callable[[], float], peer: Callable[[], float], pairs: int = 12) -> None:
+    """Measure pairs and report them; ``ours`` and ``peer`` each do the thing once and give its cost in seconds."""
+    report(name, pairs_of(ours, peer, pairs))
+
+
+def report(name: str, samples: Sequence[tuple[float, float]]) -> None:
+    """Print the figures of pairs of seconds, ours first, and keep the raw samples.
+
+    The ratio is the median of the pairs' ratios, with the 95 % interval of a bootstrap.
+    """
+    pairs = len(samples)
     ratios = [one / other for one, other in samples]
     chance = random.Random(1)  # noqa: S311 - resampling
     medians = sorted(statistics.median(chance.choices(ratios, k=pairs)) for _ in range(_RESAMPLES))

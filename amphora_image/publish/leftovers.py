@@ -45,9 +45,13 @@ def _place(proc: Path) -> str:
 
 
 def _started(proc: Path, pid: int) -> str:
-    """Give a process's start in clock ticks since the boot (field 22 of its stat); empty when there is none."""
+    """Give a process's start in clock ticks since the boot (field 22 of its stat); empty when it runs no more.
+
+    One that ended and that nobody has waited for yet is still listed, as Z (field 3).
+    """
     try:
         stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state in {"Z", "X"} else fields[18]

@@ -29,6 +29,9 @@ ROLES = ("creator", "reader", "member")  # the first gives a token, and is in no
 SERVICES = {"glance": "image", "nova": "compute", "neutron": "network"}
 
 LIST, IMAGE = "GET /v2/images", "GET /v2/images/ID"
+METHODS, STORES, TASKS = "GET /v2/info/import", "GET /v2/info/stores", "GET /v2/images/ID/tasks"
+MAKE, UPLOAD = "POST /v2/images", "PUT /v2/images/ID/file"
+STAGE, IMPORT = "PUT /v2/images/ID/stage", "POST /v2/images/ID/import"
 SERVER, INTERFACES = "GET /servers/ID", "GET /servers/ID/os-interface"
 SERVERS, FLAVOR, SPECS = "GET /servers/detail", "GET /flavors/ID", "GET /flavors/ID/os-extra_specs"
 CREATE, DELETE = "POST /servers", "DELETE /servers/ID"
@@ -348,8 +351,27 @@ def test_promotion_needs_member_and_history_reader(cloud, tag, least, of):
         cloud.unprotect(old, new)
 
 
+def test_publishing_needs_member_and_import_info_reader(cloud, least, of, tmp_path):
+    file, name = tmp_path / "image", cloud.named("published")
+    file.write_bytes(b"x" * 4096)
+    member, less = least("member"), least("reader")
+    try:
+        refused(of(less, "publish", file, "--name", name), "Glance")
+        less.calls()
+        succeeded(of(less, "import-info"))
+        assert less.calls() == {METHODS, STORES}
+        succeeded(of(member, "publish", file, "--name", name))
+        assert member.calls() == {METHODS, STORES, LIST, MAKE, UPLOAD, IMAGE, TASKS, PATCH}
+        succeeded(of(member, "publish", file, "--name", f"{name}-2", "--all-stores"))
+        assert member.calls() == {METHODS, STORES, LIST, MAKE, STAGE, IMPORT, IMAGE, TASKS, PATCH}
+    finally:
+        for image in cloud.octavia.image.get("/v2/images").json()["images"]:
+            if image["name"].startswith(name):
+                cloud.octavia.image.delete(f"/v2/images/{image['id']}")
+
+
 def test_the_guides_table_names_every_call():
     table = GUIDE.read_text().partition("\nRoles\n")[2].partition("\nExit codes\n")[0]
     calls = {value for name, value in globals().items() if name.isupper() and isinstance(value, str)}
-    assert len(calls) == 20
+    assert len(calls) == 27
     assert not [call for call in calls if f"``{call}``" not in table]

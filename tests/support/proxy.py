@@ -30,7 +30,7 @@ class Fault:
 
     ``forward``: the service gets the request all the same. Then the client gets ``status`` with ``headers`` and
     ``body``; with status 0 a reset connection, with status None what the service answered. ``hold_seconds`` passes
-    before the answer; ``then`` is called before it too.
+    before the answer; ``then`` is called before it too. ``alter`` changes the body on its way to the service.
     """
 
     pattern: str
@@ -40,6 +40,7 @@ class Fault:
     body: str = "<html>ordered</html>"
     hold_seconds: float = 0
     then: Callable[[], None] | None = None
+    alter: Callable[[bytes], bytes] | None = None
 
 
 class Proxy:
@@ -97,7 +98,7 @@ def proxying(upstream: str) -> Iterator[Proxy]:  # noqa: C901 - a handler and a 
             if fault is None:
                 self.answer(*self.ask(sent))
                 return
-            answer = self.ask(sent) if fault.forward else None
+            answer = self.ask(fault.alter(sent) if fault.alter else sent) if fault.forward else None
             if fault.then:
                 fault.then()
             proxy.closing.wait(fault.hold_seconds)

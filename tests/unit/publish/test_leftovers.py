@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import subprocess
+from pathlib import Path
 
 from amphora_image.publish.leftovers import Fate, fate, mark
 
@@ -15,9 +16,13 @@ def test_a_mark_tells_whether_its_process_still_runs():
 
 
 def test_a_process_that_ended_is_told_even_when_its_id_was_used_again():
-    with subprocess.Popen(["true"]) as child:
-        child.wait()
-    assert fate(of(child.pid)) is Fate.ENDED
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        theirs = of(child.pid, Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[19])
+        assert fate(theirs) is Fate.RUNS
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert fate(theirs) is Fate.ENDED, "it is still listed, for nobody has waited for it"
+    assert fate(theirs) is Fate.ENDED
     assert fate(of(os.getpid())) is Fate.ENDED
 
 
