@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from cliff.columns import FormattableColumn
 from cliff.show import ShowOne
 
-from amphora_image.errors import DestinationError
-
 if TYPE_CHECKING:
     import argparse
 
@@ -90,12 +88,12 @@ class Fetch(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
         """Fetch, and show what lies there now."""
-        destination = parsed_args.destination
-        _check(destination, overwrite=parsed_args.overwrite)
         from amphora_image.cli.sources import open_source  # noqa: PLC0415 - heavy
         from amphora_image.services.cache import Cache  # noqa: PLC0415 - heavy
-        from amphora_image.services.fetch import fetch  # noqa: PLC0415 - heavy
+        from amphora_image.services.fetch import check_destination, fetch  # noqa: PLC0415 - heavy
 
+        destination = parsed_args.destination
+        check_destination(destination, overwrite=parsed_args.overwrite)
         source = open_source(self.app.options, parsed_args.reference)
         cache = None if parsed_args.no_cache else Cache.of(source.conf)
         service = cache.before(source.service, source.reference, source.info) if cache else source.service
@@ -137,19 +135,6 @@ class _Pairs(FormattableColumn[Any]):
 
     def machine_readable(self) -> dict[str, str]:
         return dict(self._value)
-
-
-def _check(destination: Path, *, overwrite: bool) -> None:
-    """Refuse before anything is sent what would be refused, or replaced, at the end.
-
-    :raises DestinationError: there is something already, or no folder for it.
-    """
-    if destination.is_symlink() or (destination.exists() and not destination.is_file()):
-        raise DestinationError(str(destination), "it is there already, and no regular file")
-    if destination.exists() and not overwrite:
-        raise DestinationError(str(destination), "it is there already, and only --overwrite replaces it")
-    if not destination.parent.is_dir():
-        raise DestinationError(str(destination), f"there is no folder {destination.parent}")
 
 
 def _progress(out: TextIO) -> Progress:

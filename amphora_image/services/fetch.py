@@ -62,8 +62,7 @@ def fetch(
     """
     inspector = Inspector(declared)
     try:
-        if destination.is_dir():
-            raise DestinationError(str(destination), "it is a folder")
+        check_destination(destination, overwrite=True)
         if isinstance(service, PlacingService):
             return _placed(service, reference, destination, inspector, progress)
         with Partial(destination) as partial:
@@ -72,6 +71,21 @@ def fetch(
         raise DestinationError(str(destination), "another process is fetching to it") from error
     except OSError as error:
         raise DestinationError(str(destination), error.strerror or str(error)) from error
+
+
+def check_destination(destination: Path, *, overwrite: bool) -> None:
+    """Refuse before anything is read what cannot take an image, or what would be replaced at the end.
+
+    :raises DestinationError: there is something already, or no folder for it; with ``overwrite`` a file may be there.
+    """
+    if destination.is_dir():
+        raise DestinationError(str(destination), "it is a folder")
+    if destination.is_symlink() or (destination.exists() and not destination.is_file()):
+        raise DestinationError(str(destination), "it is there already, and no regular file")
+    if destination.exists() and not overwrite:
+        raise DestinationError(str(destination), "it is there already, and only --overwrite replaces it")
+    if not destination.parent.is_dir():
+        raise DestinationError(str(destination), f"there is no folder {destination.parent}")
 
 
 def _placed(

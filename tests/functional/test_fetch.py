@@ -184,8 +184,8 @@ def test_fetch_to_what_is_no_place_for_a_file_is_refused_before_anything_is_read
     (out / "link").symlink_to("nothing")
     os.mkfifo(out / "fifo")
     reference = "file:///nothing"
-    for name in ("folder", "link", "fifo"):
-        refused(call(ini(), "fetch", reference, out / name, "--overwrite"), 1, "no regular file", "another place")
+    for name, kind in (("folder", "a folder"), ("link", "no regular file"), ("fifo", "no regular file")):
+        refused(call(ini(), "fetch", reference, out / name, "--overwrite"), 1, kind, "another place")
     refused(call(ini(), "fetch", reference, "/dev/null", "--overwrite"), 1, "no regular file", "another place")
     refused(call(ini(), "fetch", reference, out / "no" / "x"), 1, "there is no folder", "another place")
 

@@ -427,7 +427,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(web, tmp_path):
 
 
 def test_a_destination_that_cannot_be_is_told(web, service, tmp_path):
-    for destination, told in [(tmp_path, "it is a folder"), (tmp_path / "no" / "x", "No such file")]:
+    (tmp_path / "link").symlink_to("/dev/null")
+    refused = {tmp_path: "a folder", tmp_path / "no" / "x": "there is no folder", tmp_path / "link": "no regular file"}
+    for destination, told in refused.items():
         with pytest.raises(DestinationError, match=told):
             fetch(service, Reference.parse(web.url), destination)
 
