@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
@@ -19,7 +18,8 @@ from amphora_image.publish.quarantine import quarantine
 from amphora_image.publish.rollback import rollback
 
 TAG = "amphora"
-EXAMPLES = int(os.environ.get("AMPHORA_IMAGE_EXAMPLES", "300"))
+#: More than others need: what goes wrong takes three callers at the wrong moments.
+EXAMPLES = max(300, settings.default.max_examples)
 RULES = Rules(owner="ours")
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
