@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from keystoneauth1 import exceptions as ksa
 from keystoneauth1 import loading
 from keystoneauth1.adapter import Adapter
+from keystoneauth1.identity import BaseIdentityPlugin
 from oslo_config import cfg
 
+from amphora_image.clients.http import Http
 from amphora_image.clients.translate import retried, translated
 from amphora_image.config import check_group
 from amphora_image.config.options import AMPHORA_IMAGE, SERVICE_AUTH
@@ -53,7 +55,7 @@ def load_session(conf: cfg.ConfigOpts) -> Session:
     try:
         auth = loading.load_auth_from_conf_options(conf, SERVICE_AUTH)
         check_group(conf, SERVICE_AUTH, [*conf[SERVICE_AUTH]])
-        session = loading.load_session_from_conf_options(conf, SERVICE_AUTH, auth=auth)
+        session = loading.load_session_from_conf_options(conf, SERVICE_AUTH, auth=auth, session=Http())
     except ksa.AuthPluginException as error:
         raise ConfigurationError(f"[service_auth]: {error}", "complete the group for its auth_type") from error
     except ImportError as error:
@@ -101,25 +103,47 @@ def user(session: Session, *, deadline_seconds: float = 60) -> tuple[str, str]:
 
 
 def service_session(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Session:
-    """Give the session for one service: ``session`` itself, unless the service's group has TLS options of its own.
+    """Give the session for one service, with the TLS options of the service's group where it has some.
 
     Those hold for the service alone: Keystone is always verified as ``[service_auth]`` says.
     """
-    if not group.insecure and not group.ca_certificates_file:
-        return session
-    return cast("Session", _OtherTls(session, verify=False if group.insecure else group.ca_certificates_file))
+    verify = False if group.insecure else group.ca_certificates_file or None
+    return cast("Session", _ServiceSession(session, verify=verify))
 
 
-class _OtherTls(Adapter):
-    """A session that verifies one service's certificate otherwise; tokens are fetched as the session behind it does."""
+class _ServiceSession(Adapter):
+    """A session as one service's client sees it: its endpoint is looked up once for each token, and not each request.
 
-    def __init__(self, session: Session, *, verify: bool | str) -> None:
+    ``verify`` is the service's own rule for certificates; tokens are fetched as the session behind it does.
+    """
+
+    def __init__(self, session: Session, *, verify: bool | str | None) -> None:
         super().__init__(session)
         self._verify = verify
+        self._found: tuple[Any, dict[str, Any], str] | None = None
 
     def request(self, url: str, method: str, **keywords: Any) -> Any:
-        """Send a request with this service's own rule for certificates."""
-        return self.session.request(url, method, **{"verify": self._verify, **keywords})
+        """Send a request to the service."""
+        wanted = keywords.get("endpoint_filter")
+        if wanted and url.startswith("/") and not keywords.get("endpoint_override"):
+            keywords["endpoint_override"] = self._endpoint(wanted)
+        if self._verify is not None:
+            keywords.setdefault("verify", self._verify)
+        return self.session.request(url, method, **keywords)
+
+    def _endpoint(self, wanted: dict[str, Any]) -> str | None:
+        """Give the endpoint in the catalogue that came with the token in use; None leaves it to keystoneauth."""
+        auth = self.session.auth
+        if not isinstance(auth, BaseIdentityPlugin):
+            return None
+        catalogue = auth.get_access(self.session)
+        if self._found is None or self._found[0] is not catalogue or self._found[1] != wanted:
+            endpoint = self.session.get_endpoint(**wanted)
+            if endpoint is None:
+                return None
+            # keystoneauth fills in what it calls templates: a percent sign is none.
+            self._found = (catalogue, dict(wanted), endpoint.replace("%", "%%"))
+        return self._found[2]
 
 
 def adapter(session: Session, group: cfg.ConfigOpts.GroupAttr, service_type: str) -> Adapter:

@@ -2,6 +2,7 @@
 import ssl
 import subprocess
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes.web import Answer, serving
@@ -156,7 +157,41 @@ def test_tls_is_verified_unless_the_ini_says_otherwise(tmp_path, certificate, se
 
 def test_the_services_of_one_process_share_one_session(tmp_path):
     session, conf = session_of(tmp_path, "auth_type=none\nendpoint=http://g")
-    assert adapter(session, conf.glance, "image").session is adapter(session, conf.nova, "compute").session
+    assert adapter(session, conf.glance, "image").session.session is session
+    assert adapter(session, conf.nova, "compute").session.session is session
+
+
+def token(glance, value="t1"):
+    """Keystone's answer with a catalogue that has Glance at ``glance``; the token is good for an hour."""
+    endpoints = [{"id": "e", "interface": "public", "region": "R", "region_id": "R", "url": glance}]
+    expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    body = {"methods": [], "expires_at": expires, "catalog": [{"type": "image", "name": "g", "endpoints": endpoints}]}
+    return Answer({"token": body}, 201, {"X-Subject-Token": value})
+
+
+def test_an_endpoint_is_looked_up_anew_with_each_token(tmp_path):
+    with serving() as keystone, serving() as old, serving() as new:
+        keystone.answers += [token(f"{old.url}/a%20b"), token(new.url, "t2")]
+        old.answers += [Answer({"at": "old"}), Answer({"error": {"message": "revoked"}}, 401), Answer({"at": "old"})]
+        new.answers += [Answer({"at": "new"})]
+        auth = f"auth_type=v3password\nauth_url={keystone.url}/v3\nuser_id=u\npassword={CANARY}\nproject_id=p1"
+        session, conf = session_of(tmp_path, auth)
+        images = adapter(session, conf.glance, "image")
+
+        found = [images.get("/v2/images").json()["at"] for _ in range(3)]
+
+    # The request whose token is refused goes to the same place once more; the next one follows the new catalogue.
+    assert found == ["old", "old", "new"]
+    assert {path for _, path, _ in old.asked} == {"/a%20b/v2/images"}
+
+
+def test_an_endpoint_that_the_catalogue_has_not_is_told(tmp_path):
+    with serving(token("http://127.0.0.1:9")) as keystone:
+        auth = f"auth_type=v3password\nauth_url={keystone.url}/v3\nuser_id=u\npassword={CANARY}\nproject_id=p1"
+        session, conf = session_of(tmp_path, auth)
+        refused = pytest.raises(ConfigurationError, match="has no endpoint of Nova")
+        with refused, translated("Nova", "list servers"):
+            adapter(session, conf.nova, "compute").get("/servers")
 
 
 @pytest.mark.parametrize(
