@@ -206,7 +206,7 @@ def test_look_ups_are_shared_and_never_stale(ours):
     moved = threading.Event()
     ours.proxies["glance"].order(Fault(LIST, forward=True, status=None, then=lambda: moved.wait(60)))
     lone = ours.begin()
-    until(lambda: ours.proxies["glance"].count(LIST) == 1, seconds=10, what="the lone build's look-up")
+    until(lambda: ours.proxies["glance"].count(LIST) == 1, seconds=60, what="the lone build's look-up")
     waiting = [ours.begin() for _ in range(49)]
     newer = ours.cloud.newer("v2", ours.tag)
     moved.set()
