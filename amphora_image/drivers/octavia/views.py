@@ -37,18 +37,30 @@ class Volumes:
 
 
 def amphora_of(server: Any, image_id: str | None, networks: Sequence[str]) -> models.Amphora:
-    """Turn novaclient's server into Octavia's amphora; its interfaces are asked for only once it is ACTIVE.
+    """Turn novaclient's server into Octavia's amphora; its address is looked for only once it is ACTIVE.
 
-    Its address is the first one on ``networks``, on any where none is named.
+    That is the one address that it has, else the first one on ``networks``, on any where none is named.
     """
     return models.Amphora(
         compute_id=server.id,
         status=server.status,
-        lb_network_ip=_address_on(networks, server) if server.status == constants.ACTIVE else None,
+        lb_network_ip=_address_of(server, networks) if server.status == constants.ACTIVE else None,
         cached_zone=getattr(server, "OS-EXT-AZ:availability_zone", None),
         image_id=image_id,
         compute_flavor=server.flavor.get("id"),
     )
+
+
+def _address_of(server: Any, networks: Sequence[str]) -> str | None:
+    """Give the management address; a server with one address has it on the network that it was booted on.
+
+    Nova tells the addresses with the server, but by a network's name and not its id, so that of several only its list
+    of interfaces can tell the right one.
+    """
+    told = [one for each in getattr(server, "addresses", {}).values() for one in each]
+    if len(told) == 1 and told[0].get("OS-EXT-IPS:type") == "fixed":
+        return str(told[0]["addr"])
+    return _address_on(networks, server)
 
 
 def _address_on(networks: Sequence[str], server: Any) -> str | None:
