@@ -113,6 +113,14 @@ def test_all_other_holders_of_the_trusted_owner_are_untagged_and_no_foreign_one(
     assert holders(store) == ["foreign", "new"]
 
 
+def test_where_every_owner_is_trusted_every_holder_is_untagged():
+    store = FakeTags()
+    store.add("foreign", "amphora", owner="theirs")
+
+    promoter(store, rules=Rules(owner=None)).promote(store.add("new", minutes=1).id, "amphora")
+    assert holders(store) == ["new"]
+
+
 def test_the_oldest_of_the_others_is_untagged_first_so_that_no_third_image_wins_meanwhile():
     store = FakeTags()
     older, newer = (store.add("b", "amphora", minutes=age).id for age in (2, 3))
