@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DEFAULT_ALGORITHM = "sha256"
 #: How many blocks may be read and not yet hashed: what bounds the memory.
 _BLOCKS_AHEAD = 4
+#: Blocks that were used are otherwise given back to the kernel, and each next one costs its page faults again. To free
+#: something larger, which is never touched, makes the C library keep what is smaller (mallopt(3), M_MMAP_THRESHOLD).
+_KEPT_BYTES = 16 * 1024 * 1024
 
 
 class Verified:
@@ -103,5 +106,6 @@ class Expected:
 @contextmanager
 def verified(blocks: Iterable[bytes], expected: Expected) -> Iterator[Verified]:
     """Verify ``blocks`` while the block is open; a thread of its own hashes."""
+    bytes(_KEPT_BYTES)
     with ThreadPoolExecutor(1, "hash") as pool:
         yield Verified(blocks, expected, pool)

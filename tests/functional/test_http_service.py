@@ -30,6 +30,24 @@ CONTENT = os.urandom(3 * 1024 * 1024 + 12345)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 OTHER = os.urandom(len(CONTENT))
 
+INI = "[image_http]\nallowed_addresses = 127.0.0.1\nallowed_ports =\nallow_unpinned_http = true\n"
+#: Fetches in a process of its own.
+FETCH = """
+import os, sys
+from pathlib import Path
+from amphora_image.config import load
+from amphora_image.errors import DestinationError
+from amphora_image.reference import Reference
+from amphora_image.services.fetch import fetch
+from amphora_image.services.http import HttpService
+
+folder, ini, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+try:
+    fetch(HttpService(load([ini])), Reference.parse(url), folder / "amphora.img")
+except DestinationError as error:
+    print(error, os.listdir(folder))
+"""
+
 
 @pytest.fixture
 def conf():
@@ -137,6 +155,22 @@ def test_a_body_that_stays_truncated_ends_at_the_deadline_and_the_next_fetch_goe
     assert web.sent_ranges == ["bytes=2000000-"]
     assert get.destination.read_bytes() == CONTENT
     assert left(get) == ["amphora.img"]
+
+
+def test_after_a_kill_in_the_middle_the_next_fetch_goes_on(web, get, tmp_path):
+    """ "kill -9 in the middle" """
+    web.faults = [Fault(cut_after=2_500_000, hold_seconds=60)]
+    ini, part = tmp_path / "x.ini", get.destination.with_name(".amphora.img.part")
+    ini.write_text(INI)
+    program = [sys.executable, "-W", "ignore", "-c", FETCH, get.destination.parent, ini, web.url]
+    with subprocess.Popen(program) as fetching:
+        deadline = time.monotonic() + 60
+        while not (part.exists() and part.stat().st_size >= 2 * 1024 * 1024) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        fetching.kill()
+    assert left(get) == [".amphora.img.part", ".amphora.img.part.etag"]
+    assert get(f"#sha256={SHA256}").resumed_at == 2 * 1024 * 1024
+    assert get.destination.read_bytes() == CONTENT
 
 
 def test_a_part_of_another_version_is_not_used(web, get):
@@ -392,27 +426,10 @@ def test_what_a_server_knows_is_told_without_the_body(web, service):
     assert [method for method, *_ in web.asked] == ["HEAD", "HEAD", "GET"]
 
 
-FETCH_INTO_A_FULL_DISK = """
-import os, sys
-from pathlib import Path
-from amphora_image.config import load
-from amphora_image.errors import DestinationError
-from amphora_image.reference import Reference
-from amphora_image.services.fetch import fetch
-from amphora_image.services.http import HttpService
-
-folder, ini, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-try:
-    fetch(HttpService(load([ini])), Reference.parse(url), folder / "amphora.img")
-except DestinationError as error:
-    print(error, os.listdir(folder))
-"""
-
-
 def test_a_full_disk_is_told_and_leaves_nothing(web, tmp_path):
     """ "disk full" """
     ini, folder = tmp_path / "x.ini", tmp_path / "full"
-    ini.write_text("[image_http]\nallowed_addresses = 127.0.0.1\nallowed_ports =\nallow_unpinned_http = true\n")
+    ini.write_text(INI)
     folder.mkdir()
     mount = f'mount -t tmpfs -o size=1m none {folder} && exec "$@"'
     command = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
@@ -421,7 +438,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(web, tmp_path):
         or subprocess.run([*command, "true"], capture_output=True, check=False).returncode
     ):
         pytest.skip("this machine lets nobody but root mount a small file system to fill up")
-    command += [sys.executable, "-c", FETCH_INTO_A_FULL_DISK, folder, ini, web.url]
+    command += [sys.executable, "-c", FETCH, folder, ini, web.url]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert "amphora.img cannot be written: No space left on device; make room, or name another place []" in done.stdout
 
