@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: Every command and where it lives. Data and not entry points of our own: to find those, stevedore reads the metadata
 #: of each installed package, which takes longer than all else that --help does.
 COMMANDS = {
+    "backup": "amphora_image.cli.snapshot:Backup",
     "boot": "amphora_image.cli.boot:Boot",
     "cache list": "amphora_image.cli.cache:List",
     "cache prune": "amphora_image.cli.cache:Prune",
@@ -50,6 +51,7 @@ COMMANDS = {
     "server orphans": "amphora_image.cli.server:Orphans",
     "server show": "amphora_image.cli.server:Show",
     "show": "amphora_image.cli.fetch:Show",
+    "snapshot": "amphora_image.cli.snapshot:Snapshot",
 }
 
 _DESCRIPTION = """Find, explain and boot the image that amphorae are made of.

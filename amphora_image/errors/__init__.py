@@ -30,7 +30,12 @@ from amphora_image.errors.publishing import (
     ServerConversionError,
     UnusableFileError,
 )
-from amphora_image.errors.relations import InvalidRelationError, RelationSchemaError, RelationStoreError
+from amphora_image.errors.relations import (
+    InvalidRelationError,
+    RelationSchemaError,
+    RelationStoreError,
+    SnapshotFailedError,
+)
 from amphora_image.errors.servers import (
     AmbiguousBuildError,
     NoResourcesError,
@@ -101,6 +106,7 @@ __all__ = [
     "ServerConversionError",
     "ServerFailedError",
     "ServiceUnavailableError",
+    "SnapshotFailedError",
     "SourceChangedError",
     "SourceForbiddenError",
     "SourceNotFoundError",

@@ -21,6 +21,21 @@ class InvalidRelationError(AmphoraImageError):
 
 
 @dataclass(eq=False)
+class SnapshotFailedError(AmphoraImageError):
+    """The image of a server did not become usable; it is left as it is, and none was deleted for it."""
+
+    server_id: str
+    image_id: str
+    detail: str
+
+    def __str__(self) -> str:
+        return (
+            f"image {self.image_id} of server {self.server_id} did not become active: {one_line(self.detail)}; "
+            f"see Nova's log for the server's id, then delete that image"
+        )
+
+
+@dataclass(eq=False)
 class RelationStoreError(RetryableError):
     """The database of the relations is down, slow or full."""
 

@@ -33,6 +33,10 @@ class InstanceAwareImageService:
         self.installation = installation
         self._rest = glance
 
+    def everywhere(self) -> InstanceAwareImageService:
+        """Give the same for all installations."""
+        return InstanceAwareImageService(self._rest)
+
     def record(self, relation: Relation) -> None:
         """Keep a relation; one that is kept already is success. One request, which may be sent again.
 

@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 
 import pytest
-from support.relations import parts, relations
+from support.cloud import until
+from support.relations import PATCH, parts, relations
 
+from amphora_image.boot import BootRequest, wait_until_active
+from amphora_image.clients.glance_import import GlanceImports
+from amphora_image.clients.session import adapter
 from amphora_image.config import load
 from amphora_image.drivers.nova import NovaComputeDriver
 from amphora_image.errors import AccessDeniedError, ResourceNotFoundError
+from amphora_image.relation.snapshots import Snapshots
 from amphora_image.relation.values import Kind, Relation
 
 
@@ -78,3 +84,54 @@ def test_a_boot_is_recorded_and_the_commands_find_it(cloud, command, tag, access
 def test_wrong_arguments_are_told_in_one_line(cloud, command):
     ini = str(cloud.ini())
     command("--config-file", ini, "related", "images", "--instance", "x").failed(2, "--instance 'x' is no UUID", "32")
+
+
+def test_backups_are_made_related_and_rotated(cloud, command, open_runtime):
+    """Promise: "`snapshot` and `backup` use it, with a rotation that cannot delete another instance's backup"."""
+    tag = cloud.named("amphora")
+    cloud.upload("amphora", tag)
+    ini = cloud.ini(controller_worker__amp_image_tag=tag)
+    runtime = open_runtime(controller_worker__amp_image_tag=tag)
+    mine, other = (runtime.build(runtime.policy.wanted(), server(cloud))[1].id for _ in range(2))
+    snapshots = Snapshots(
+        runtime.servers, runtime.related, GlanceImports(adapter(runtime.session, runtime.conf.glance, "image"))
+    )
+    try:
+        for each in (mine, other):
+            wait_until_active(runtime.servers, each, deadline_seconds=120)
+        made = [finished(cloud, snapshots, server_id) for server_id in (mine, other, mine)]
+        told = command("--config-file", str(ini), "snapshot", mine, "--name", "s", "-f", "json")
+        taken = json.loads(told.stdout)
+        cloud._made.append((cloud.octavia.image, f"/v2/images/{taken['id']}"))
+        assert relations(cloud.octavia, taken["id"]) == [parts("snapshot", cloud.access.installation, mine)]
+        assert snapshots.rotate(mine, 1) == [made[0]]
+        assert [each.id for each in runtime.related.images(other, Kind.BACKUP)] == [made[1]]
+        assert [each.id for each in runtime.related.images(mine, Kind.BACKUP)] == [made[2]]
+    finally:
+        for each in (mine, other):
+            runtime.servers.delete(each)
+
+
+def server(cloud):
+    return BootRequest(
+        name=f"amphora-{uuid.uuid4()}", flavor_id=cloud.access.flavor_id, network_ids=(cloud.access.network_id,)
+    )
+
+
+def finished(cloud, snapshots, server_id):
+    """Make a backup, and give it the bytes that the sandbox's hypervisor, which is none, does not."""
+    idle = lambda: cloud.octavia.compute.get(f"/servers/{server_id}").json()["server"]["OS-EXT-STS:task_state"] is None  # noqa: E731
+    until(idle, seconds=60, what="Nova to have done with the server")
+    image_id = snapshots.take(server_id, cloud.named("backup"), Kind.BACKUP)
+    cloud._made.append((cloud.octavia.image, f"/v2/images/{image_id}"))
+    until(idle, seconds=60, what="Nova to have done with the server")
+    patch = [
+        {"op": "add", "path": f"/{key}", "value": value}
+        for key, value in (("disk_format", "raw"), ("container_format", "bare"))
+    ]
+    cloud.octavia.image.patch(f"/v2/images/{image_id}", json=patch, headers=PATCH).raise_for_status()
+    kind = {"Content-Type": "application/octet-stream"}
+    cloud.octavia.image.put(f"/v2/images/{image_id}/file", data=b"x", headers=kind).raise_for_status()
+    snapshots.wait(server_id, image_id, deadline_seconds=60)
+    time.sleep(1.0)  # Glance tells ages in whole seconds
+    return image_id
