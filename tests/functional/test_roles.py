@@ -30,6 +30,7 @@ SERVICES = {"glance": "image", "nova": "compute", "neutron": "network"}
 
 LIST, IMAGE = "GET /v2/images", "GET /v2/images/ID"
 METHODS, STORES, TASKS = "GET /v2/info/import", "GET /v2/info/stores", "GET /v2/images/ID/tasks"
+DATA = "GET /v2/images/ID/file"
 MAKE, UPLOAD = "POST /v2/images", "PUT /v2/images/ID/file"
 STAGE, IMPORT = "PUT /v2/images/ID/stage", "POST /v2/images/ID/import"
 SERVER, INTERFACES = "GET /servers/ID", "GET /servers/ID/os-interface"
@@ -351,6 +352,20 @@ def test_promotion_needs_member_and_history_reader(cloud, tag, least, of):
         cloud.unprotect(old, new)
 
 
+def test_fetch_needs_member_and_show_reader(cloud, tag, least, of):
+    image_id = cloud.upload("v1", tag)
+    member, less, none = least("member"), least("reader"), least("creator")
+
+    succeeded(of(less, "show", tag))
+    assert less.calls() == {LIST, IMAGE}
+    refused(of(none, "show", tag), "Glance")
+    succeeded(of(member, "fetch", image_id, "image"))
+    assert member.calls() == {IMAGE, DATA}
+    ended = of(less, "fetch", image_id, "other")
+    assert ended.code == 5
+    assert "Glance does not allow this user to read the bytes" in ended.stderr
+
+
 def test_publishing_needs_member_and_import_info_reader(cloud, least, of, tmp_path):
     file, name = tmp_path / "image", cloud.named("published")
     file.write_bytes(b"x" * 4096)
@@ -373,5 +388,5 @@ def test_publishing_needs_member_and_import_info_reader(cloud, least, of, tmp_pa
 def test_the_guides_table_names_every_call():
     table = GUIDE.read_text().partition("\nRoles\n")[2].partition("\nExit codes\n")[0]
     calls = {value for name, value in globals().items() if name.isupper() and isinstance(value, str)}
-    assert len(calls) == 27
+    assert len(calls) == 28
     assert not [call for call in calls if f"``{call}``" not in table]
