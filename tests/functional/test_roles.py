@@ -359,6 +359,7 @@ def test_fetch_needs_member_and_show_reader(cloud, tag, least, of):
     succeeded(of(less, "show", tag))
     assert less.calls() == {LIST, IMAGE}
     refused(of(none, "show", tag), "Glance")
+    member.calls()
     succeeded(of(member, "fetch", image_id, "image"))
     assert member.calls() == {IMAGE, DATA}
     ended = of(less, "fetch", image_id, "other")
