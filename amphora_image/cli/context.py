@@ -14,6 +14,7 @@ from amphora_image.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keystoneauth1.session import Session
     from oslo_config import cfg
 
     from amphora_image.config.policy import Wanted
@@ -28,6 +29,18 @@ def names_a_cloud(options: argparse.Namespace) -> bool:
 
 
 def open_runtime(options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts], None] | None = None) -> Runtime:
+    """Do what :func:`open_session` does, and make what a driver works with.
+
+    :raises ConfigurationError: as for :func:`open_session`.
+    """
+    from amphora_image.drivers.runtime import Runtime  # noqa: PLC0415 - heavy
+
+    return Runtime(*open_session(options, prepare))
+
+
+def open_session(
+    options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts], None] | None = None
+) -> tuple[cfg.ConfigOpts, Session]:
     """Load the ini and choose the credentials: --os-cloud, then OS_*, then ``[service_auth]``; nothing is sent.
 
     ``prepare`` may change what was loaded.
@@ -36,22 +49,23 @@ def open_runtime(options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts]
     """
     if len(options.os_clouds) > 1:
         raise ConfigurationError("this command works on one cloud, and --os-cloud names several", "give one of them")
-    return next(iter(open_runtimes(options, prepare).values()))
+    return next(iter(open_sessions(options, prepare).values()))
 
 
-def open_runtimes(
+def open_sessions(
     options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts], None] | None = None
-) -> dict[str, Runtime]:
-    """Do what :func:`open_runtime` does for each --os-cloud, by its name; empty is the name of what no option names.
+) -> dict[str, tuple[cfg.ConfigOpts, Session]]:
+    """Do what :func:`open_session` does for each --os-cloud, by its name; empty is the name of what no option names.
 
-    :raises ConfigurationError: as for :func:`open_runtime`.
+    :raises ConfigurationError: as for :func:`open_session`.
     """
     return {name: _open(options, name, prepare) for name in options.os_clouds or [""]}
 
 
-def _open(options: argparse.Namespace, cloud: str, prepare: Callable[[cfg.ConfigOpts], None] | None) -> Runtime:
+def _open(
+    options: argparse.Namespace, cloud: str, prepare: Callable[[cfg.ConfigOpts], None] | None
+) -> tuple[cfg.ConfigOpts, Session]:
     from amphora_image.config import load  # noqa: PLC0415 - heavy
-    from amphora_image.drivers.runtime import Runtime  # noqa: PLC0415 - heavy
 
     conf = load(options.config_file, options.config_dir)
     if prepare is not None:
@@ -59,8 +73,10 @@ def _open(options: argparse.Namespace, cloud: str, prepare: Callable[[cfg.Config
     if names_a_cloud(options):
         from amphora_image.clients.cloud import cloud_session  # noqa: PLC0415 - heavy
 
-        return Runtime(conf, cloud_session(cloud or None, conf))
-    return Runtime(conf)
+        return conf, cloud_session(cloud or None, conf)
+    from amphora_image.clients.session import load_session  # noqa: PLC0415 - heavy
+
+    return conf, load_session(conf)
 
 
 def wanted_by(runtime: Runtime, text: str | None, zone: str | None) -> Wanted:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cliff.lister import Lister
 
-from amphora_image.cli.context import open_runtime, seconds
+from amphora_image.cli.context import open_session, seconds
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +41,6 @@ class ImportInfo(Lister):
         """Ask twice; with --probe also try."""
         from amphora_image.cli.publishing import prober  # noqa: PLC0415 - heavy
 
-        looked = prober(open_runtime(self.app.options), parsed_args.deadline)
+        looked = prober(*open_session(self.app.options), deadline_seconds=parsed_args.deadline)
         probe = looked.probe(parsed_args.probe_url) if parsed_args.probe or parsed_args.probe_url else looked.look()
         return ("kind", "name", "detail", "works"), [(one.kind, one.name, one.detail, one.works) for one in probe]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cliff.columns import FormattableColumn
 from cliff.lister import Lister
 
-from amphora_image.cli.context import open_runtimes, seconds
+from amphora_image.cli.context import open_sessions, seconds
 
 if TYPE_CHECKING:
     from amphora_image.publish.many import Outcome
@@ -105,8 +105,7 @@ class Publish(Lister):
 
         order = _order(parsed_args)
         load = load_of(parsed_args.file, order, is_url=bool(_URL.match(parsed_args.file)))
-        runtimes = open_runtimes(self.app.options)
-        outcomes = publish_all(runtimes, load, order, parsed_args, self.app.stderr)
+        outcomes = publish_all(open_sessions(self.app.options), load, order, parsed_args, self.app.stderr)
         failures = [each.error for each in outcomes if each.error is not None]
         if failures and len(outcomes) == 1:
             raise failures[0]

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
-    from amphora_image.drivers.runtime import Runtime
+    from keystoneauth1.session import Session
+    from oslo_config import cfg
+
     from amphora_image.publish.fanout import Stop
     from amphora_image.publish.order import Order
 
@@ -46,29 +48,33 @@ def load_of(text: str, order: Order, *, is_url: bool) -> Load:
 
 
 def publish_all(
-    runtimes: Mapping[str, Runtime], load: Load, order: Order, limits: argparse.Namespace, out: TextIO
+    clouds: Mapping[str, tuple[cfg.ConfigOpts, Session]],
+    load: Load,
+    order: Order,
+    limits: argparse.Namespace,
+    out: TextIO,
 ) -> list[Outcome]:
     """Publish to each cloud; ``limits`` has the deadlines, ``out`` takes the progress."""
 
     def target(name: str, stop: Stop) -> Publisher:
-        progress = _progress(out, name if len(runtimes) > 1 else "")
+        progress = _progress(out, name if len(clouds) > 1 else "")
         return _publisher(
-            runtimes[name], progress, Limits(import_seconds=limits.deadline, stuck_seconds=limits.stuck_after), stop
+            clouds[name], progress, Limits(import_seconds=limits.deadline, stuck_seconds=limits.stuck_after), stop
         )
 
-    return publish_to_all([Target(name=name, open=partial(target, name)) for name in runtimes], load, order)
+    return publish_to_all([Target(name=name, open=partial(target, name)) for name in clouds], load, order)
 
 
-def prober(runtime: Runtime, deadline_seconds: float) -> Prober:
-    """Make what looks at the Glance of ``runtime``; each try may take ``deadline_seconds``."""
-    glance = adapter(runtime.session, runtime.conf[GLANCE], "image")
+def prober(conf: cfg.ConfigOpts, session: Session, *, deadline_seconds: float) -> Prober:
+    """Make what looks at a Glance; each try may take ``deadline_seconds``."""
+    glance = adapter(session, conf[GLANCE], "image")
     imports = GlanceImports(glance, deadline_seconds=deadline_seconds, answer_seconds=deadline_seconds)
     limits = Limits(import_seconds=deadline_seconds, stuck_seconds=deadline_seconds)
     return Prober(imports, Waiter(imports, limits=limits))
 
 
-def _publisher(runtime: Runtime, progress: Progress, limits: Limits, stop: Stop) -> Publisher:
-    conf, session = runtime.conf, runtime.session
+def _publisher(cloud: tuple[cfg.ConfigOpts, Session], progress: Progress, limits: Limits, stop: Stop) -> Publisher:
+    conf, session = cloud
     seconds = float(conf[AMPHORA_IMAGE].retry_deadline_seconds)
     glance = adapter(session, conf[GLANCE], "image")
     imports = GlanceImports(glance, deadline_seconds=seconds, answer_seconds=limits.stuck_seconds)
@@ -79,14 +85,16 @@ def _publisher(runtime: Runtime, progress: Progress, limits: Limits, stop: Stop)
         return found
 
     waiter = Waiter(imports, limits=limits, progress=progress, sleep=stop.sleep)
-    return Publisher(imports, waiter, owner=owner, promote=_promote(runtime), progress=progress)
+    return Publisher(imports, waiter, owner=owner, promote=_promote(conf, session), progress=progress)
 
 
-def _promote(runtime: Runtime) -> Callable[[str, str, str], object]:
-    """Make what moves a tag; what it has to ask Keystone is asked when it is called."""
+def _promote(conf: cfg.ConfigOpts, session: Session) -> Callable[[str, str, str], object]:
+    """Make what moves a tag; what it needs is loaded, and Keystone asked, when it is called."""
 
     def promote(image_id: str, tag: str, reason: str) -> object:
-        return promoter_of(runtime, TagReference(tag)).promote(image_id, tag, reason=reason)
+        from amphora_image.drivers.runtime import Runtime  # noqa: PLC0415 - heavy, and not needed without a tag
+
+        return promoter_of(Runtime(conf, session), TagReference(tag)).promote(image_id, tag, reason=reason)
 
     return promote
 
