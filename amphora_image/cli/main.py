@@ -126,7 +126,8 @@ class AmphoraImageApp(App):
         for noisy in ("alembic", "keystoneauth", "novaclient", "openstack", "requests", "urllib3"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         if not self.stderr.isatty():  # who waits at a terminal wants to know for what; a program wants one line
-            logging.getLogger("amphora_image.clients.translate").setLevel(logging.WARNING)
+            for telling in ("amphora_image.clients.translate", "amphora_image.services.web.download"):
+                logging.getLogger(telling).setLevel(logging.WARNING)
         # What these warn of, a Keystone that is down and an auth_type that nobody has, the error itself tells.
         for repeating in ("keystoneauth.identity", "stevedore"):
             logging.getLogger(repeating).setLevel(logging.ERROR)

@@ -12,7 +12,7 @@ from amphora_image.reference import UrlReference
 from amphora_image.services.base import ImageInfo
 from amphora_image.services.digest import Expected, verified
 from amphora_image.services.web.answers import check_answer, modified_at, strong_etag
-from amphora_image.services.web.download import Download
+from amphora_image.services.web.download import Download, patiently
 from amphora_image.services.web.request import BLOCK_BYTES, Way, asked
 from amphora_image.services.web.wire import Net
 
@@ -41,19 +41,9 @@ class HttpService:
         self._net = net or Net()
 
     def stat(self, reference: Reference) -> ImageInfo:
-        """Ask the server what it knows, without the body."""
+        """Ask the server what it knows, without the body; what passes is tried again."""
         own, way = self._begun(reference)
-        with asked("HEAD", own, {}, way) as answer:
-            if answer.status not in _NO_HEAD:
-                check_answer(own, answer)
-                return ImageInfo(
-                    size=int(answer.header("Content-Length")) if answer.header("Content-Length").isdecimal() else None,
-                    modified_at=modified_at(answer),
-                    etag=strong_etag(answer) or None,
-                )
-        with asked("GET", own, {}, way) as answer:
-            check_answer(own, answer)
-            return ImageInfo(size=answer.length, modified_at=modified_at(answer), etag=strong_etag(answer) or None)
+        return patiently(way, lambda: self._stat(own, way))
 
     @contextmanager
     def read(self, reference: Reference) -> Iterator[Iterator[bytes]]:
@@ -87,6 +77,19 @@ class HttpService:
                 blocks.feed(block)
             blocks.etag = part.etag
             yield blocks
+
+    def _stat(self, own: UrlReference, way: Way) -> ImageInfo:
+        with asked("HEAD", own, {}, way) as answer:
+            if answer.status not in _NO_HEAD:
+                check_answer(own, answer)
+                return ImageInfo(
+                    size=int(answer.header("Content-Length")) if answer.header("Content-Length").isdecimal() else None,
+                    modified_at=modified_at(answer),
+                    etag=strong_etag(answer) or None,
+                )
+        with asked("GET", own, {}, way) as answer:
+            check_answer(own, answer)
+            return ImageInfo(size=answer.length, modified_at=modified_at(answer), etag=strong_etag(answer) or None)
 
     def _begun(self, reference: Reference) -> tuple[UrlReference, Way]:
         """Begin one piece of work: by the rules as they are now, against the deadline from now on."""

@@ -12,7 +12,13 @@ from support.authority import Authority
 from support.image_server import Fault, serving_image
 
 from amphora_image.config import register_opts
-from amphora_image.errors import ConfigurationError, SourceForbiddenError, SourceRefusedError, SourceUnavailableError
+from amphora_image.errors import (
+    ConfigurationError,
+    SourceForbiddenError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnavailableError,
+)
 from amphora_image.reference import Reference
 from amphora_image.services.http import HttpService
 from amphora_image.services.web.wire import Net
@@ -358,6 +364,21 @@ def test_proxies_in_the_environment_are_not_asked(web, read, monkeypatch):
     for name in ("http_proxy", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.2:9")
     assert read(web.url + PIN) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(socket.EAI_NONAME, SourceNotFoundError), (socket.EAI_AGAIN, SourceUnavailableError)]
+)
+def test_a_host_that_there_is_not_is_told_at_once_and_a_resolver_that_fails_is_asked_again(conf, code, error):
+    asked = []
+
+    def resolve(host, *_, **__):
+        asked.append(host)
+        raise socket.gaierror(code, "not known")
+
+    with pytest.raises(error, match=r"nowhere\.example has no address \(not known\)"):
+        HttpService(conf, Net(resolve=resolve)).stat(Reference.parse("https://nowhere.example/x"))
+    assert (len(asked) > 1) == (error is SourceUnavailableError)
 
 
 def test_a_signature_in_a_url_is_never_told(web, read):

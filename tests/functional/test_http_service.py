@@ -426,6 +426,12 @@ def test_what_a_server_knows_is_told_without_the_body(web, service):
     assert [method for method, *_ in web.asked] == ["HEAD", "HEAD", "GET"]
 
 
+def test_what_passes_is_tried_again_when_only_asked_about(web, service):
+    web.faults = [Fault(method="HEAD", status=503), Fault(method="HEAD", status=429, headers={"Retry-After": "0"})]
+    assert service.stat(Reference.parse(web.url)).size == len(CONTENT)
+    assert len(web.asked) == 3
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(web, tmp_path):
     """ "disk full" """
     ini, folder = tmp_path / "x.ini", tmp_path / "full"

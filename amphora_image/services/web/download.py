@@ -6,16 +6,22 @@ from __future__ import annotations
 import contextlib
 import random
 import re
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from oslo_log import log as logging
 
 from amphora_image.errors import SourceChangedError, SourceRefusedError, SourceUnavailableError
 from amphora_image.services.web.answers import NO_RANGE, OK, check_answer, strong_etag, version
 from amphora_image.services.web.request import Answer, Way, asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from amphora_image.reference import UrlReference
+
+LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.05, 8.0
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
@@ -134,6 +140,19 @@ class Download:
             )
 
 
+def patiently(way: Way, call: Callable[[], T]) -> T:
+    """Call again what the source could not give, within the deadlines.
+
+    :raises SourceUnavailableError: the last one.
+    """
+    patience = _Patience(way)
+    while True:
+        try:
+            return call()
+        except SourceUnavailableError as error:
+            patience.wait(error)
+
+
 class _Patience:
     """How long to go on trying: until no byte has come for ``retry_deadline_seconds``, or the whole took too long."""
 
@@ -154,5 +173,6 @@ class _Patience:
         pause = max(error.retry_after_seconds, self._pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
         if self._way.net.clock() + pause >= self._ends_at:
             raise error
+        LOG.info("%s (again in %.1f s)", error, pause)
         self._way.net.sleep(pause)
         self._pause = min(self._pause * 2, _LAST_PAUSE_SECONDS)

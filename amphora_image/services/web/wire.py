@@ -11,7 +11,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from amphora_image.errors import ConfigurationError, SourceForbiddenError, SourceRefusedError, SourceUnavailableError
+from amphora_image.errors import (
+    ConfigurationError,
+    SourceForbiddenError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnavailableError,
+)
 from amphora_image.services.web.addresses import objection
 
 if TYPE_CHECKING:
@@ -103,7 +109,8 @@ def connected(reference: UrlReference, rules: WebRules, net: Net, ends_at: float
 
     :raises SourceForbiddenError: the port, or every address of the host, is one that the rules do not allow.
     :raises SourceRefusedError: TLS cannot be spoken with it: its certificate, mostly.
-    :raises SourceUnavailableError: there is no address, or no connection within the deadline.
+    :raises SourceNotFoundError: there is no such host.
+    :raises SourceUnavailableError: its name could not be looked up, or no connection within the deadline.
     :raises ConfigurationError: a file that TLS needs cannot be used.
     """
     port = reference.port or DEFAULT_PORTS[reference.scheme]
@@ -126,7 +133,9 @@ def _connect(reference: UrlReference, port: int, by: tuple[WebRules, Net, float]
         found = net.resolve(reference.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         detail = f"{reference.host} has no address ({getattr(error, 'strerror', '') or error})"
-        raise SourceUnavailableError(reference.shown, detail) from error
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+            raise SourceUnavailableError(reference.shown, detail) from error
+        raise SourceNotFoundError(reference.shown, detail) from error
     objections = {address[0]: objection(address[0], rules) for *_, address in found}
     if all(objections.values()):
         remedy = "add its network to allowed_addresses in [image_http] if it is yours"
