@@ -60,7 +60,11 @@ class Prune(Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Take whether all shall go."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--all", action="store_true", help="Remove all images but those in use.")
+        parser.add_argument(
+            "--all",
+            action="store_true",
+            help="Remove all images but those in use, and what interrupted downloads left.",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

@@ -106,11 +106,8 @@ class Cache:
     def prune(self, *, room: int = 0) -> list[Kept]:
         """Remove what is over the limits, with ``room`` more bytes to come; give the images that are gone."""
         limits, now = self._limits, self._clock()
-        for pin, since in self._store.parts():
-            if limits.max_age_seconds and now - since > limits.max_age_seconds:
-                with self._store.locked(pin, wait=False) as idle:
-                    if idle:
-                        self._store.drop_part(pin)
+        if limits.max_age_seconds:
+            self._drop_parts(now - limits.max_age_seconds)
         kept, removed = self.kept(), []
         total = sum(one.size for one in kept) + min(room, limits.max_bytes)
         for one in kept:
@@ -121,8 +118,17 @@ class Cache:
         return removed
 
     def clear(self) -> list[Kept]:
-        """Remove all images that nobody uses; give those that are gone."""
+        """Remove all that nobody uses or downloads; give the images that are gone."""
+        self._drop_parts(self._clock())
         return [one for one in self.kept() if self._store.remove(one.pin)]
+
+    def _drop_parts(self, before: float) -> None:
+        """Remove what interrupted downloads left, and got no more since the time ``before``."""
+        for pin, since in self._store.parts():
+            if since <= before:
+                with self._store.locked(pin, wait=False) as idle:
+                    if idle:
+                        self._store.drop_part(pin)
 
     def _download(
         self, service: ImageService, reference: Reference, pin: Pin, progress: Callable[[int], object]

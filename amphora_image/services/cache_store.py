@@ -93,7 +93,8 @@ class Store:
         return None
 
     def verify(self, pin: Pin, file: BufferedReader) -> bool:
-        """Hash an open image: note that it is right, or remove it and tell that it is not."""
+        """Hash an open image: note that it is right, or remove it and tell that it is not. Until it is closed it stays."""
+        fcntl.flock(file, fcntl.LOCK_SH)
         version = _version(file)  # of before, so that what is written meanwhile shows
         file.seek(0)
         right = hashlib.file_digest(file, pin.algorithm).hexdigest() == pin.digest

@@ -189,6 +189,20 @@ def test_what_nobody_uses_goes_after_its_time_and_so_does_what_was_interrupted(f
     assert not [*files(folder), *files(folder, "records")]
 
 
+def test_clear_removes_all_that_nobody_uses_or_downloads(folder, log):
+    cache, service = cache_in(folder), Resumable(log)
+    service.breaks_after = CHUNK
+    take(cache, Web(log))
+    other = pin_of(b"other")
+    with pytest.raises(SourceUnavailableError):
+        take(cache, service, other)
+    with Store(folder).locked(other), cache.opened(None, REFERENCE, PIN):
+        assert cache.clear() == []
+        assert len(files(folder)) == 3
+    assert [one.pin for one in cache.clear()] == [PIN]
+    assert not files(folder)
+
+
 def test_without_limits_all_is_kept(folder, log):
     cache = Cache(Store(folder), Limits(), clock=lambda: time.time() + 10**9)
     take(cache, Web(log))
