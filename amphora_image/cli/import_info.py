@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _EPILOG = (
     "A method that is enabled may not work all the same: a mis-set staging area leaves images in `uploading` for ever, "
     "and web-download is filtered. --probe imports 64 KiB by each method and deletes them again. For web-download it "
-    "needs --probe-url, for Glance fetches that itself; copy-image needs a second store."
+    "needs --probe-url, for Glance fetches that itself; copy-image needs a second store. A method that was tried and does not "
+    "work makes it end with 1."
 )
 
 
@@ -26,6 +27,7 @@ class ImportInfo(Lister):
     """
 
     _epilog = _EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
+    _exit_code = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Take whether to try, and for how long."""
@@ -43,4 +45,9 @@ class ImportInfo(Lister):
 
         looked = prober(*open_session(self.app.options), deadline_seconds=parsed_args.deadline)
         probe = looked.probe(parsed_args.probe_url) if parsed_args.probe or parsed_args.probe_url else looked.look()
+        self._exit_code = int(any(one.works is False and one.kind == "method" for one in probe))
         return ("kind", "name", "detail", "works"), [(one.kind, one.name, one.detail, one.works) for one in probe]
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """End with 1 when a method that was tried does not work."""
+        return super().run(parsed_args) or self._exit_code
