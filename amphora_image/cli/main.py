@@ -40,6 +40,7 @@ COMMANDS = {
     "related db upgrade": "amphora_image.cli.related_db:Upgrade",
     "related images": "amphora_image.cli.related:Images",
     "related instances": "amphora_image.cli.related:Instances",
+    "related reconcile": "amphora_image.cli.related_reconcile:Reconcile",
     "resolve": "amphora_image.cli.resolve:Resolve",
     "rollback": "amphora_image.cli.promote:Rollback",
     "sandbox down": "amphora_image.cli.sandbox:Down",

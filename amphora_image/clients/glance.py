@@ -17,7 +17,7 @@ from amphora_image.errors import ConfigurationError, ResourceNotFoundError
 from amphora_image.models import Candidate, ImageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from keystoneauth1.adapter import Adapter
 
@@ -78,6 +78,15 @@ class GlanceImages:
             for page in self._pages(tag, {"visibility": "all", "os_hidden": hidden, "limit": "100"}):
                 found |= {one.id: one for one in page}
         return list(found.values())
+
+    def existing(self, ids: Collection[str]) -> set[str]:
+        """Tell which of these ids are of images that we may see, hidden and deactivated ones too; at most 100."""
+        query = {"id": f"in:{','.join(ids)}", "visibility": "all", "member_status": "all", "limit": str(len(ids))}
+        found: set[str] = set()
+        for hidden in ("false", "true") if ids else ():
+            path = f"/v2/images?{urlencode({**query, 'os_hidden': hidden})}"
+            found |= {one.id for one in self._rest.read(path, "list images by id", _page_of)[0]}
+        return found
 
     def _pages(self, tag: str, query: dict[str, str]) -> Iterator[list[Candidate]]:
         """Follow a list page by page, with the images that carry ``tag`` to the letter.

@@ -123,20 +123,23 @@ class NovaServers(NovaResources):
             now = parsedate_to_datetime(response.headers["Date"])
             return [_found(raw, now) for raw in body["servers"] if raw["name"] == name]
 
-    def everything(self) -> list[FoundServer]:
+    def everything(self, *, all_projects: bool = False) -> list[FoundServer]:
         """List all servers of our project, and how long ago each was made, by Nova's own clock; page by page.
 
+        :param all_projects: list those of all projects, as only an administrator may.
         :raises ServiceUnavailableError: a page could not be read within the deadline.
+        :raises AccessDeniedError: we may not list other projects' servers.
         """
         found: list[FoundServer] = []
-        while page := self._page(found[-1].server.id if found else None):
+        more = {"all_tenants": "1"} if all_projects else {}
+        while page := self._page({**more, **({"marker": found[-1].server.id} if found else {})}):
             found += page
         return found
 
-    def _page(self, marker: str | None) -> list[FoundServer]:
-        """Read the servers that come after ``marker``, the oldest first."""
+    def _page(self, more: Mapping[str, str]) -> list[FoundServer]:
+        """Read one page of servers, the oldest first; ``more`` says of whom, and after which."""
         query = {"limit": str(_PAGE_SERVERS), "sort_key": "created_at", "sort_dir": "asc"}
-        path = f"/servers/detail?{urlencode(query | ({'marker': marker} if marker else {}))}"
+        path = f"/servers/detail?{urlencode(query | dict(more))}"
 
         def once() -> list[FoundServer]:
             with translated("Nova", "list servers"):

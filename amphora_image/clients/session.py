@@ -102,6 +102,20 @@ def user(session: Session, *, deadline_seconds: float = 60) -> tuple[str, str]:
     return retried(once, deadline_seconds=deadline_seconds)
 
 
+def roles(session: Session, *, deadline_seconds: float = 60) -> frozenset[str]:
+    """Tell the names of the roles that the session's token gives, in lower case; read from the token.
+
+    :raises AmphoraImageError: Keystone refuses the credentials or gives no answer within the deadline.
+    """
+
+    def once() -> frozenset[str]:
+        with translated("Keystone", "give a token"):
+            auth: Any = session.auth
+            return frozenset(role.lower() for role in auth.get_access(session).role_names)
+
+    return retried(once, deadline_seconds=deadline_seconds)
+
+
 def service_session(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Session:
     """Give the session for one service, with the TLS options of the service's group where it has some.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from support.cloud import until
@@ -19,6 +20,8 @@ from amphora_image.drivers.nova import NovaComputeDriver
 from amphora_image.errors import AccessDeniedError, ResourceNotFoundError
 from amphora_image.relation.snapshots import Snapshots
 from amphora_image.relation.values import Kind, Relation
+from amphora_image.sandbox import database as sandbox_database
+from amphora_image.sandbox.state import State
 
 
 def relation(image_id, **parts_):
@@ -135,3 +138,25 @@ def finished(cloud, snapshots, server_id):
     snapshots.wait(server_id, image_id, deadline_seconds=60)
     time.sleep(1.0)  # Glance tells ages in whole seconds
     return image_id
+
+
+def test_what_nova_and_glance_have_no_more_is_forgotten_once_one_says_so(cloud, command, sandbox, relation_store, rows):
+    """Promise: "`related reconcile` compares with Nova and Glance"."""
+    image_id, ours = cloud.upload("kept"), cloud.access.installation
+    relation_store._now = lambda: datetime(2020, 1, 1, tzinfo=UTC)
+    no_server, snapshot, no_image = (
+        relation(image_id, installation=ours, kind=Kind.BOOT),
+        relation(image_id, installation=ours),
+        relation(str(uuid.uuid4()), installation=ours),
+    )
+    foreign = relation(image_id, kind=Kind.BOOT)  # of another Nova, of which this one knows nothing
+    for each in (no_server, snapshot, no_image, foreign):
+        relation_store.record(each)
+    url = f"{sandbox_database.url(State.load(sandbox.layout.state))}/relations"
+    reconcile = ("--config-file", str(cloud.ini(relation__connection=url)), "related", "reconcile", "-f", "json")
+    planned = {(each["action"], each["instance_id"]) for each in json.loads(command(*reconcile).stdout)}
+    assert {("forget", no_server.instance_id), ("forget", no_image.instance_id)} <= planned
+    assert not planned & {("forget", snapshot.instance_id), ("forget", foreign.instance_id)}
+    assert set(rows(image_id)) == {no_server, snapshot, foreign}
+    command(*reconcile, "--apply")
+    assert (set(rows(image_id)), rows(no_image.image_id)) == ({snapshot, foreign}, [])
