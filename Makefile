@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-TARGETS := demo test unit fuzz check downstream bench docs package
+TARGETS := demo test unit fuzz check downstream downstream-glance bench docs package
 
 .DEFAULT_GOAL := help
 .PHONY: help clean $(TARGETS)
@@ -16,6 +16,7 @@ help:
 	@echo 'make fuzz      the property tests on ever new examples, for ten minutes'
 	@echo 'make check     linters, formatter, types, floors, release notes, the sample'
 	@echo 'make downstream  tests of Octavia itself, unmodified, with our driver in place'
+	@echo 'make downstream-glance  tests of the API of Glance itself, unmodified, with our filter in its pipeline'
 	@echo 'make docs      the documentation, into doc/build/html'
 	@echo 'make package   wheel and sdist, into dist; each is installed and tried (needs the package index)'
 	@echo 'make bench     the benchmarks'

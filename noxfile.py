@@ -90,6 +90,12 @@ def downstream(session: nox.Session) -> None:
     _run(session, "python", "tests/downstream/run.py")
 
 
+@nox.session(python=False, name="downstream-glance")
+def downstream_glance(session: nox.Session) -> None:
+    """Run Glance's own functional tests of its API, unmodified, with our filter in its pipeline; some minutes."""
+    _run(session, "python", "-W", "ignore", "tests/downstream/glance_api.py")
+
+
 @nox.session(python=False)
 def sample(session: nox.Session) -> None:
     """Write ``etc/amphora_image.conf.sample`` anew from the options."""
