@@ -18,7 +18,7 @@ from support.program import AMPHORA_IMAGE, run
 from amphora_image.cli.main import main
 
 MIB = 1024 * 1024
-DATA = os.urandom(2 * MIB + 5)
+DATA = os.urandom(12 * MIB + 5)
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
@@ -234,7 +234,7 @@ def test_qcow2_with_a_backing_file_is_refused(call, ini, images, out):
 
 def test_a_full_disk_is_told_and_leaves_nothing(ini, images, out):
     """Issue: "disk full"."""
-    mount = f"mount -t tmpfs -o size=1m tmpfs {out}"
+    mount = f"mount -t tmpfs -o size=6m tmpfs {out}"
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     fetch = f"{AMPHORA_IMAGE} --config-file {ini()} fetch file://{images}/a.raw {out}/x; echo ended $?; ls -A {out}"
     if shutil.which("unshare") is None:
@@ -265,7 +265,7 @@ def test_what_is_pinned_is_downloaded_once_and_what_is_not_each_time(call, cache
 
 def test_a_fetch_that_is_killed_is_gone_on_with(cached, web, out):
     """Issue: "kill -9 in the middle. Nothing partial is ever visible under the final name, nothing verified is lost"."""
-    web.faults.append(Fault(cut_after=MIB + 7, hold_seconds=60))
+    web.faults.append(Fault(cut_after=10 * MIB + 7, hold_seconds=60))
     command = [AMPHORA_IMAGE, "--config-file", cached, "fetch", f"{web.url}#sha256={SHA256}", out / "x"]
     part = cached.parent / "cache" / "images" / f".sha256-{SHA256}.part"
     with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
