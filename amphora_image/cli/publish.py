@@ -89,7 +89,11 @@ class Publish(Lister):
             help="Keep an image that the cloud converted on import, although its hash then says nothing of the file.",
         )
         group.add_argument(
-            "--deadline", type=seconds, default=3600.0, metavar="SECONDS", help="For an import in all (default: 3600)."
+            "--deadline",
+            type=seconds,
+            default=3600.0,
+            metavar="SECONDS",
+            help="For sending, and for an import, each in all (default: 3600).",
         )
         group.add_argument(
             "--stuck-after",

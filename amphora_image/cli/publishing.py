@@ -59,7 +59,7 @@ def publish_all(
     def target(name: str, stop: Stop) -> Publisher:
         progress = _progress(out, name if len(clouds) > 1 else "")
         return _publisher(
-            clouds[name], progress, Limits(import_seconds=limits.deadline, stuck_seconds=limits.stuck_after), stop
+            clouds[name], progress, Limits(phase_seconds=limits.deadline, stuck_seconds=limits.stuck_after), stop
         )
 
     return publish_to_all([Target(name=name, open=partial(target, name)) for name in clouds], load, order)
@@ -69,7 +69,7 @@ def prober(conf: cfg.ConfigOpts, session: Session, *, deadline_seconds: float) -
     """Make what looks at a Glance; each try may take ``deadline_seconds``."""
     glance = adapter(session, conf[GLANCE], "image")
     imports = GlanceImports(glance, deadline_seconds=deadline_seconds, answer_seconds=deadline_seconds)
-    limits = Limits(import_seconds=deadline_seconds, stuck_seconds=deadline_seconds)
+    limits = Limits(phase_seconds=deadline_seconds, stuck_seconds=deadline_seconds)
     return Prober(imports, Waiter(imports, limits=limits))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from oslo_log import log as logging
 
 from amphora_image.clients.glance_import import ImportOrder
-from amphora_image.errors import AmphoraImageError, DigestMismatchError
+from amphora_image.errors import AmphoraImageError, DigestMismatchError, ImportFailedError, RequestRefusedError
 from amphora_image.publish.body import Body, CheckedPass, digest
 from amphora_image.publish.former import Former
 from amphora_image.publish.methods import COPY_IMAGE, GLANCE_DIRECT, UPLOAD, WEB_DOWNLOAD, Request, choose, discover
@@ -18,6 +18,7 @@ from amphora_image.publish.order import Published
 from amphora_image.publish.progress import Progress, Silent
 from amphora_image.publish.verify import BY_GLANCE, SHA512, Meant, verify
 from amphora_image.publish.wait import failed_stores
+from amphora_image.reference.base import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +96,8 @@ class Publisher:
             done = self._complete(former.whole, order, former.sha512, verified_by=BY_GLANCE)
             outcome = replace(done, method="none", why="an image of that name has these bytes already", reused=True)
         else:
-            outcome = self._publish_anew(load, order, way)
+            with _query_untold(load.url):
+                outcome = self._publish_anew(load, order, way)
         if order.tag is not None:
             self._progress.begin(f"promoting to {order.tag}")
             self._give_tag(outcome.id, order)
@@ -139,11 +141,11 @@ class Publisher:
             return str(order.sha512)
         source = load.source
         assert source is not None  # noqa: S101 - a load has one of both
-        body = Body(
-            load.begin or (lambda: CheckedPass(source, load.disk_format)), source.size, moved=self._progress.moved
-        )
         staged = way.method == GLANCE_DIRECT
-        self._progress.begin("staging" if staged else "uploading", source.size)
+        phase = "staging" if staged else "uploading"
+        self._progress.begin(phase, source.size)
+        begin = load.begin or (lambda: CheckedPass(source, load.disk_format))
+        body = Body(begin, source.size, moved=self._waiter.timed(image_id, phase))
         if staged:
             self._imports.stage(image_id, body)
         else:
@@ -202,3 +204,15 @@ class Publisher:
     def _import_order(way: Way, order: Order, *, uri: str | None = None) -> ImportOrder:
         must = order.all_stores_must_succeed
         return ImportOrder(method=way.method, uri=uri, stores=way.stores, all_stores_must_succeed=must)
+
+
+@contextmanager
+def _query_untold(url: str | None) -> Iterator[None]:
+    """Take out of an error what Glance repeats of ``url`` and what may be a signature."""
+    try:
+        yield
+    except (ImportFailedError, RequestRefusedError) as error:
+        if url is None or url not in error.detail:
+            raise
+        # Without its cause, which says the same with the URL.
+        raise replace(error, detail=error.detail.replace(url, redacted(url))) from None

@@ -28,12 +28,12 @@ _LONGEST_PAUSE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long to wait: for a whole import, and for a sign that it goes on.
+    """How long to wait: for all bytes to be sent, for a whole import, and for a sign that either goes on.
 
     Glance tells of its own accord how far it is in the copy to a store alone, about once a minute.
     """
 
-    import_seconds: float = 3600
+    phase_seconds: float = 3600
     stuck_seconds: float = 600
 
 
@@ -80,10 +80,20 @@ class Waiter:
             self._sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
 
+    def timed(self, image_id: str, phase: str) -> Callable[[int], None]:
+        """Give what is told how many bytes are sent, and raises once a phase that begins now takes too long."""
+        began = self._clock()
+
+        def moved(sent: int) -> None:
+            self._check_limits(image_id, phase, self._clock() - began, 0)
+            self._progress.moved(sent)
+
+        return moved
+
     def _check_limits(self, image_id: str, phase: str, lasted: float, quiet: float) -> None:
         if quiet > self._limits.stuck_seconds:
             raise ImportStuckError(image_id, phase, f"Glance has told of nothing new for {quiet:.0f} s")
-        if lasted > self._limits.import_seconds:
+        if lasted > self._limits.phase_seconds:
             raise ImportStuckError(image_id, phase, f"it has taken {lasted:.0f} s")
 
     def _outcome(self, record: ImageRecord, task: ImportTask | None, *, all_must_succeed: bool) -> ImageRecord:

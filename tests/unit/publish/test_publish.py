@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
+import traceback
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,9 @@ from amphora_image.errors import (
     DigestMismatchError,
     HashMismatchError,
     ImportFailedError,
+    ImportStuckError,
     NoMethodError,
+    RequestRefusedError,
     ServerConversionError,
     ServiceUnavailableError,
     SourceChangedError,
@@ -49,8 +52,8 @@ def promoted():
 def publish(imports, file, promoted):
     """Publish the file as ``Order`` says."""
 
-    def call(*, load=None, promote=None, **order):
-        waiter = Waiter(imports, limits=Limits(), sleep=lambda _: None)
+    def call(*, load=None, promote=None, limits=None, **order):
+        waiter = Waiter(imports, limits=limits or Limits(), sleep=lambda _: None)
         publisher = Publisher(
             imports, waiter, owner=lambda: "ours", promote=promote or (lambda *values: promoted.append(values))
         )
@@ -285,3 +288,19 @@ def test_what_cannot_be_asked_for_is_refused_before_any_request(publish, imports
     with pytest.raises(ConfigurationError, match=part):
         publish(**order)
     assert not imports.asked
+
+
+def test_what_glance_repeats_of_a_url_is_told_without_its_query(publish, imports):
+    url = "https://images.example.org/a?signature=canary"
+    imports.faults["begin"] = RequestRefusedError("Glance", "import", f"the URI does not pass: {url}")
+    with pytest.raises(RequestRefusedError, match="does not pass") as caught:
+        publish(load=Load(disk_format="qcow2", url=url), sha512=HASH)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "canary" not in told
+
+
+def test_bytes_that_take_too_long_to_send_are_given_up(publish, imports):
+    """The issue: "a deadline for each phase"."""
+    with pytest.raises(ImportStuckError, match="while uploading"):
+        publish(limits=Limits(phase_seconds=0))
+    assert not imports.images

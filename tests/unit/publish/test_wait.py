@@ -91,7 +91,7 @@ def test_an_import_that_does_not_move_is_noticed_and_one_that_does_is_not():
     assert glance.wait(stuck_seconds=5)
     assert glance.now > 10
     with pytest.raises(ImportStuckError, match="it has taken"):
-        Glance(*slow).wait(stuck_seconds=5, import_seconds=20)
+        Glance(*slow).wait(stuck_seconds=5, phase_seconds=20)
 
 
 def test_an_image_that_somebody_deletes_is_told():
