@@ -12,6 +12,7 @@ from amphora_image.cli.context import columns, open_runtime, seconds, wanted_by
 if TYPE_CHECKING:
     import argparse
 
+_RECORDING_SECONDS = 10.0
 _SHOWN = ("id", "name", "status", "management_ip", "flavor_id", "zone", "image_id")
 
 
@@ -60,6 +61,8 @@ class Boot(ShowOne):
             )
         )
         image, server = runtime.build(wanted_by(runtime, parsed_args.image, request.zone), request)
+        if runtime.recorder is not None and not runtime.recorder.settle(_RECORDING_SECONDS):
+            self.app.stderr.write(f"that server {server.id} was booted from image {image.id} is not recorded\n")
         if parsed_args.wait:
             self.app.stderr.write(f"waiting for server {server.id} to become ACTIVE\n")
             wait_until_active(runtime.servers, server.id, deadline_seconds=parsed_args.deadline)

@@ -57,9 +57,13 @@ class Recorder:
                 self._thread = threading.Thread(target=self._run, name="amphora-image-relations", daemon=True)
                 self._thread.start()
 
-    def settle(self) -> None:
-        """Wait until all that was taken note of is recorded, or given up."""
-        self._waiting.join()
+    def settle(self, deadline_seconds: float) -> bool:
+        """Wait until all that was taken note of is recorded, or given up; False if that takes longer.
+
+        For a program that ends after its boots, as a command does.
+        """
+        with self._waiting.all_tasks_done:
+            return self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, deadline_seconds)
 
     def _run(self) -> None:
         while True:

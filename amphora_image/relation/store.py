@@ -81,11 +81,10 @@ class RelationStore:
         )
         return bool(self.forget_all(wanted))
 
-    def forget_all(self, wanted: Wanted, *, before: int | None = None) -> int:
-        """Remove all relations that are wanted, those recorded ``before`` a sequence if one is given; say how many."""
-        condition = [*wanted.condition(), *([RELATIONS.c.id < before] if before is not None else [])]
+    def forget_all(self, wanted: Wanted) -> int:
+        """Remove all relations that are wanted, and say how many."""
         with self._database.writing() as connection:
-            return int(connection.execute(RELATIONS.delete().where(*condition)).rowcount)
+            return int(connection.execute(RELATIONS.delete().where(*wanted.condition())).rowcount)
 
     def page(self, wanted: Wanted, *, limit: int = _PAGE, before: int | None = None) -> list[Recorded]:
         """Give up to ``limit`` relations, the newest first: those after the one whose sequence is ``before``.

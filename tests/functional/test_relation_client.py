@@ -72,7 +72,7 @@ def test_a_boot_is_recorded_and_the_commands_find_it(cloud, command, tag, access
     driver = NovaComputeDriver(load([str(ini)]))
     server_id = driver.build(name=f"amphora-{uuid.uuid4()}")
     try:
-        driver._runtime.recorder.settle()
+        assert driver._runtime.recorder.settle(60)
         expected = parts("boot", access.installation, server_id)
         assert relations(cloud.octavia, image_id) == [expected]
         told = command("--config-file", str(ini), "related", "images", "--instance", server_id, "-f", "json")
@@ -82,6 +82,15 @@ def test_a_boot_is_recorded_and_the_commands_find_it(cloud, command, tag, access
         assert (row["instance_id"], row["installation"], row["kind"]) == (server_id, access.installation, "boot")
     finally:
         driver.delete(server_id)
+
+
+def test_the_command_that_boots_records_it_before_it_ends(cloud, command, access):
+    tag = cloud.named("amphora")
+    image_id = cloud.upload("amphora", tag)
+    told = command("--config-file", str(cloud.ini(controller_worker__amp_image_tag=tag)), "boot", "x", "-f", "json")
+    server_id = json.loads(told.stdout)["id"]
+    cloud.octavia.compute.delete(f"/servers/{server_id}")
+    assert relations(cloud.octavia, image_id) == [parts("boot", access.installation, server_id)]
 
 
 def test_wrong_arguments_are_told_in_one_line(cloud, command):

@@ -17,7 +17,7 @@ def test_a_boot_is_recorded_beside_the_boot():
     made, here = [], threading.get_ident()
     recorder = Recorder(lambda relation: made.append((relation, threading.get_ident())), "u")
     recorder.booted("server", "image")
-    recorder.settle()
+    assert recorder.settle(30)
     assert [each for each, _ in made] == [RELATION]
     assert made[0][1] != here
 
@@ -30,7 +30,7 @@ def test_a_glance_that_hangs_delays_no_boot():
         recorder.booted("server", "image")
     assert time.monotonic() - began < 5
     released.set()
-    recorder.settle()
+    assert recorder.settle(30)
 
 
 def test_what_fails_in_passing_is_tried_again():
@@ -44,7 +44,7 @@ def test_what_fails_in_passing_is_tried_again():
 
     recorder = Recorder(record, "u")
     recorder.booted("server", "image")
-    recorder.settle()
+    assert recorder.settle(30)
     assert made == [RELATION]
 
 
@@ -64,6 +64,15 @@ def test_what_fails_for_good_is_told_and_the_next_boot_is_recorded(caplog, fault
     recorder = Recorder(record, "u", deadline_seconds=0)
     for server in ("lost", "server"):
         recorder.booted(server, "image")
-    recorder.settle()
+    assert recorder.settle(30)
     assert made == [RELATION]
     assert "server lost was booted from image image is not recorded" in caplog.text
+
+
+def test_a_program_that_ends_waits_no_longer_than_it_says():
+    released = threading.Event()
+    recorder = Recorder(lambda _: released.wait(30), "u")
+    recorder.booted("server", "image")
+    assert not recorder.settle(0.01)
+    released.set()
+    assert recorder.settle(30)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +29,7 @@ class FakeCloud:
         self.fault: Exception | None = None
 
     def create_image(self, server_id, name, properties):
-        image_id = f"image-{len(self.kept)}"
+        image_id = f"image-{len(self.asked)}"
         self.kept[image_id] = ImageRecord(id=image_id, name=name, status="active")
         self.asked.append((server_id, properties["image_type"]))
         if self.by_itself:
@@ -146,3 +148,22 @@ def test_a_backup_that_fails_is_told_before_an_older_one_is_deleted(cloud, snaps
     cloud.kept.clear()
     with pytest.raises(SnapshotFailedError, match="deleted"):
         snapshots.wait("server", image_id, deadline_seconds=seconds)
+
+
+def test_the_scheduler_among_the_examples_keeps_the_newest_and_outlives_what_fails(cloud, snapshots, capsys):
+    """Promise: "a Python API for a backup scheduler, with one in `examples/` run by a test"."""
+    path = Path(__file__).parents[3] / "examples" / "backup_scheduler.py"
+    spec = importlib.util.spec_from_file_location("backup_scheduler", path)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    for _ in range(2):
+        assert example.back_up(snapshots, ["server", "other"], 1) == []
+    assert sorted((each.instance_id, each.image_id in cloud.kept) for each in cloud.known) == [
+        ("other", False),
+        ("other", True),
+        ("server", False),
+        ("server", True),
+    ]
+    cloud.statuses = ["killed"]
+    assert example.back_up(snapshots, ["server", "other"], 1) == ["server"]
+    assert "server: image" in capsys.readouterr().err
