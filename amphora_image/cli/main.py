@@ -72,6 +72,22 @@ class _Commands(CommandManager):
         for name, place in COMMANDS.items():
             self.commands[name] = EntryPoint(name, place, namespace)
 
+    def find_command(self, argv: list[str]) -> tuple[Any, str, list[str]]:
+        """Find the command, and spare it a look through all installed packages for the one that brought it: it is ours."""
+        found, name, rest = super().find_command(argv)
+        same = {"__doc__": found.__doc__, "__module__": found.__module__}
+        return type(found.__name__, (_OwnEpilog, found), same), name, rest
+
+
+class _OwnEpilog:
+    """Ends a command's help with nothing but what the command says."""
+
+    _epilog: str | None
+
+    def get_epilog(self) -> str:
+        """Give what follows the options."""
+        return self._epilog or ""
+
 
 class AmphoraImageApp(App):
     """The program: cliff's, with our global options, our exit codes and errors of one line."""
