@@ -128,3 +128,15 @@ class Interface:
     port_id: str
     network_id: str
     ip_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amphora:
+    """An amphora as Octavia lists it, or as what is known of its server; what is not known is None."""
+
+    id: str
+    status: str = ""
+    server_id: str | None = None
+    load_balancer_id: str | None = None
+    image_id: str | None = None
+    created_at: datetime | None = None

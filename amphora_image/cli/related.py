@@ -10,6 +10,7 @@ from cliff.lister import Lister
 from cliff.show import ShowOne
 
 from amphora_image.cli.context import open_runtime, wanted_by
+from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
@@ -77,22 +78,39 @@ class Images(Lister):
 
 
 class Instances(Lister):
-    """List the instances of an image, in every installation, the newest first: what runs it and what it was made of."""
+    """List the instances of an image, in every installation, the newest first: what runs it and what it was made of.
 
+    With --stale --tag, list instead the amphorae that do not run what the tag means now, and those of which it is not
+    known: Octavia's where the cloud has one, else the servers of the project, by their relations. Ends then with 0 if
+    there are none, with 1 if some are stale, and with 2 if of some it is only not known.
+    """
+
+    _exit_code = 0
     _epilog = _INSTANCES_EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Take the image."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "--image", metavar="REF", required=True, help="ID, or TAG or glance://…, which is resolved."
-        )
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--image", metavar="REF", help="ID, or TAG or glance://…, which is resolved.")
+        which.add_argument("--tag", metavar="TAG", help="With --stale: the tag that amphorae are booted by.")
+        parser.add_argument("--stale", action="store_true", help="List the amphorae that do not run the tag's image.")
         _take_installation(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Resolve the reference, unless it is an id, and ask Glance."""
+        """Resolve the reference, unless it is an id, and ask Glance.
+
+        :raises ConfigurationError: of --stale and --tag there is only one.
+        """
+        if parsed_args.stale != bool(parsed_args.tag):
+            raise ConfigurationError("--stale and --tag belong together", "give both, or --image alone")
         runtime = open_runtime(self.app.options)
+        if parsed_args.stale:
+            from amphora_image.cli.related_stale import COLUMNS, stale  # noqa: PLC0415 - for this alone
+
+            self._exit_code, found = stale(runtime, parsed_args.tag)
+            return COLUMNS, found
         service = _service(runtime, parsed_args.nova_installation_uuid, everywhere=True)
         rows = [
             (
@@ -105,6 +123,11 @@ class Instances(Lister):
             for each in service.relations(_image_id(runtime, parsed_args.image))
         ]
         return ("instance_id", "installation", "kind", "image_id", "recorded"), rows
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """End with 1 or 2 when amphorae are stale, or of which it is not known."""
+        super().run(parsed_args)
+        return self._exit_code
 
 
 def _take_installation(parser: argparse.ArgumentParser) -> None:

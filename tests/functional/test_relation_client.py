@@ -169,3 +169,24 @@ def test_what_nova_and_glance_have_no_more_is_forgotten_once_one_says_so(cloud, 
     assert set(rows(image_id)) == {no_server, snapshot, foreign}
     command(*reconcile, "--apply")
     assert (set(rows(image_id)), rows(no_image.image_id)) == ({snapshot, foreign}, [])
+
+
+def test_servers_that_do_not_run_what_the_tag_means_now_are_stale(cloud, command, open_runtime):
+    """Promise: "--stale … exit code 0 none, 1 stale, 2 unknown. "the tag resolves to nothing" is an error"."""
+    tag = cloud.named("amphora")
+    old = cloud.upload("v1", tag)
+    runtime = open_runtime(controller_worker__amp_image_tag=tag)
+    _, booted = runtime.build(runtime.policy.wanted(), server(cloud))
+    assert runtime.recorder.settle(60)
+    stale = ("--config-file", str(cloud.ini()), "related", "instances", "--stale", "--tag", tag, "-f", "json")
+    try:
+        new = cloud.newer("v2", tag)
+        told = command(*stale)
+        assert told.code == 1, told.stderr
+        (row,) = [each for each in json.loads(told.stdout) if each["server_id"] == booted.id]
+        assert (row["image_id"], row["state"]) == (old, "stale")
+        for image_id in (old, new):
+            cloud.untag(image_id, tag)
+        command(*stale).failed(4, tag, "")
+    finally:
+        runtime.servers.delete(booted.id)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -19,6 +20,7 @@ from support.balancers import (
 )
 from support.cloud import Cloud, until
 
+from amphora_image.clients.octavia import OctaviaAmphorae
 from amphora_image.sandbox import Sandbox
 from amphora_image.sandbox.processes import find
 from amphora_image.sandbox.state import State
@@ -61,6 +63,10 @@ def test_a_load_balancer_has_a_real_server_on_real_ports_and_leaves_nothing(box,
         assert {port["network_id"] for port in plugged} == {access.network_id, access.vip_network_id}
         (amphora,) = balancing(cloud.octavia).get("/v2/octavia/amphorae").json()["amphorae"]
         assert (amphora["status"], amphora["compute_id"]) == ("ALLOCATED", server["id"])
+        group = SimpleNamespace(endpoint_type="public", region_name="")
+        (listed,) = OctaviaAmphorae(cloud.octavia.session, group).everything()
+        assert (listed.id, listed.server_id, listed.load_balancer_id) == (amphora["id"], server["id"], made["id"])
+        assert listed.image_id == server["image"]["id"]
         assert {amphora["lb_network_ip"], amphora["vrrp_ip"]} == {
             address["ip_address"] for port in plugged for address in port["fixed_ips"]
         }
