@@ -166,7 +166,9 @@ def test_what_a_crashed_run_left_is_removed(publish, imports, status):
     assert only(imports).id == done.id
 
 
-@pytest.mark.parametrize("marked", [mark(), "another-boot pid:[1] 77 1", "nonsense"])
+@pytest.mark.parametrize(
+    "marked", [mark(), "another-boot pid:[1] 77 1", "nonsense"], ids=["this process", "another boot", "nonsense"]
+)
 def test_what_a_running_or_a_distant_publisher_makes_is_told_and_left_alone(publish, imports, marked):
     left = imports.create({"name": "v1", "disk_format": "qcow2", "container_format": "bare", "visibility": "private"})
     imports.images[left.id] = replace(left, properties={PUBLISHER: marked})
