@@ -63,7 +63,8 @@ class Order:
     ``method``, ``stores`` and ``all_stores`` are as in :class:`~amphora_image.publish.methods.Request`. ``reason`` goes
     into the tag's history.
 
-    :raises ConfigurationError: a property is one of Glance's own, or ours; the tag cannot be moved; the reason is too long.
+    :raises ConfigurationError: the name is empty; a property is one of Glance's own, or ours; the tag cannot be moved; the
+        reason is too long.
     """
 
     name: str
@@ -81,6 +82,10 @@ class Order:
     reason: str = ""
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigurationError(
+                "the name is empty", "give the image a name, by which the same command finds it again"
+            )
         if self.tag is not None:
             check_movable(self.tag)
             check_reason(self.reason)

@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING
 from oslo_log import log as logging
 
 from amphora_image.clients.glance_import import ImportOrder
-from amphora_image.errors import AmphoraImageError, DigestMismatchError, ImportFailedError, RequestRefusedError
+from amphora_image.errors import (
+    AmphoraImageError,
+    DigestMismatchError,
+    ImportFailedError,
+    NoMethodError,
+    RequestRefusedError,
+)
 from amphora_image.publish.body import Body, CheckedPass, digest
 from amphora_image.publish.former import Former
 from amphora_image.publish.methods import COPY_IMAGE, GLANCE_DIRECT, UPLOAD, WEB_DOWNLOAD, Request, choose, discover
 from amphora_image.publish.order import Published
 from amphora_image.publish.progress import Progress, Silent
 from amphora_image.publish.verify import BY_GLANCE, SHA512, Meant, verify
-from amphora_image.publish.wait import failed_stores
+from amphora_image.publish.wait import ended, failed_stores
 from amphora_image.reference.base import redacted
 
 if TYPE_CHECKING:
@@ -93,8 +99,7 @@ class Publisher:
         way = choose(request, discover(self._imports))
         former = Former(self._imports, self._progress).clear(order, load, self._owner())
         if former.whole is not None:
-            done = self._complete(former.whole, order, former.sha512, verified_by=BY_GLANCE)
-            outcome = replace(done, method="none", why="an image of that name has these bytes already", reused=True)
+            outcome = self._complete_former(former.whole, former.sha512, order, way)
         else:
             with _query_untold(load.url):
                 outcome = self._publish_anew(load, order, way)
@@ -103,6 +108,20 @@ class Publisher:
             self._give_tag(outcome.id, order)
         self._progress.end()
         return replace(outcome, tag=order.tag, removed=former.removed, found=former.found)
+
+    def _complete_former(self, whole: ImageRecord, sha512: str, order: Order, way: Way) -> Published:
+        """Go on with an image that an earlier run made, which may have ended before all the stores had it."""
+        why, method = "an image of that name has these bytes already", "none"
+        if _missing(whole, way) and not ended(whole):
+            whole = self._waiter.wait(whole.id, "importing", all_must_succeed=order.all_stores_must_succeed)
+        if missing := _missing(whole, way):
+            if COPY_IMAGE not in self._imports.methods():
+                problem = f"image {whole.id} has these bytes, but not in {', '.join(missing)}, and the cloud has no copy-image"
+                raise NoMethodError(problem, "leave the stores out, or give another --name")
+            why, method = f"{why}, and {', '.join(missing)} had not", COPY_IMAGE
+            whole = self._copied(whole, way, order)
+        done = self._complete(whole, order, sha512, verified_by=BY_GLANCE)
+        return replace(done, method=method, why=why, reused=True, failed_stores=_missing(whole, way))
 
     def _publish_anew(self, load: Load, order: Order, way: Way) -> Published:
         with self._begun(order, load) as created:
@@ -165,14 +184,17 @@ class Publisher:
         if way.method in {GLANCE_DIRECT, WEB_DOWNLOAD}:
             self._progress.begin("importing" if way.method == GLANCE_DIRECT else "downloading and importing")
             return self._waiter.wait(image_id, "importing", all_must_succeed=must)
-        uploaded = self._waiter.wait(image_id, "uploading")
-        further = tuple(store for store in way.stores if store not in uploaded.stores)
-        if way.method != COPY_IMAGE or not further:
-            return uploaded
+        return self._copied(self._waiter.wait(image_id, "uploading"), way, order)
+
+    def _copied(self, record: ImageRecord, way: Way, order: Order) -> ImageRecord:
+        """Have Glance copy the bytes that it has to the stores that have them not."""
+        must = order.all_stores_must_succeed
+        if not (further := _missing(record, way)):
+            return record
         self._progress.begin(f"copying to {', '.join(further)}", None)
         order_of_copy = ImportOrder(method=COPY_IMAGE, stores=further, all_stores_must_succeed=must)
-        self._imports.begin(image_id, order_of_copy)
-        return self._waiter.wait(image_id, "copying", all_must_succeed=must)
+        self._imports.begin(record.id, order_of_copy)
+        return self._waiter.wait(record.id, "copying", all_must_succeed=must)
 
     def _complete(self, record: ImageRecord, order: Order, sha512: str, *, verified_by: str) -> Published:
         """Make a verified image what was asked for, but for its tag."""
@@ -204,6 +226,11 @@ class Publisher:
     def _import_order(way: Way, order: Order, *, uri: str | None = None) -> ImportOrder:
         must = order.all_stores_must_succeed
         return ImportOrder(method=way.method, uri=uri, stores=way.stores, all_stores_must_succeed=must)
+
+
+def _missing(record: ImageRecord, way: Way) -> tuple[str, ...]:
+    """Name the stores that the image shall be in and is not."""
+    return tuple(store for store in way.stores if store not in record.stores)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class Waiter:
                 raise ResourceNotFoundError("image", f"{image_id}, deleted by somebody during its import,")
             tasks = self._imports.tasks(image_id)
             task = tasks[-1] if tasks else None
-            if _ended(record):
+            if ended(record):
                 return self._outcome(record, task, all_must_succeed=all_must_succeed)
             now = self._clock()
             if (seen := (record.status, record.properties.get(_PENDING), task)) != sign:
@@ -111,7 +111,7 @@ def failed_stores(record: ImageRecord) -> tuple[str, ...]:
     return tuple(filter(None, record.properties.get(_FAILED, "").split(",")))
 
 
-def _ended(record: ImageRecord) -> bool:
+def ended(record: ImageRecord) -> bool:
     """Tell whether Glance has let go of the image: it takes the lock before it answers, and drops it last."""
     return _LOCK not in record.properties and not (record.status == "active" and record.properties.get(_PENDING))
 

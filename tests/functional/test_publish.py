@@ -103,6 +103,13 @@ def test_an_image_is_copied_to_a_further_store(publish):
     assert (set(row["stores"].split(",")), row["method"]) == ({"store1", "store2"}, "copy-image")
 
 
+def test_the_same_command_copies_to_the_stores_that_an_image_is_not_in(publish):
+    first = told(publish("--store", "store2"))
+    again = told(publish("--all-stores"))
+    assert (again["id"], again["method"]) == (first["id"], "copy-image")
+    assert set(again["stores"].split(",")) == {"store1", "store2"}
+
+
 @pytest.fixture
 def web(tmp_path):
     """A web server on the folder of the file; its URL."""

@@ -149,6 +149,33 @@ def test_an_image_that_is_whole_already_is_not_sent_anew(publish, imports):
     assert only(imports).properties["a"] == "b"
 
 
+def test_an_image_that_not_all_stores_asked_for_have_is_copied_to_the_others(publish, imports):
+    """As a kill between the upload and the copy leaves it."""
+    first = publish(stores=("s1",))
+    imports.asked.clear()
+    again = publish(all_stores=True)
+    assert (again.id, again.method, again.failed_stores) == (first.id, "copy-image", ())
+    assert only(imports).stores == ("s1", "s2")
+    assert not [each for each in imports.asked if each.startswith(("create", "upload"))]
+
+
+def test_without_copy_image_an_image_that_is_not_in_all_stores_is_told_and_left(publish, imports):
+    publish(stores=("s1",))
+    imports.methods = lambda: ("glance-direct",)
+    with pytest.raises(NoMethodError, match="has these bytes, but not in s2"):
+        publish(stores=("s2",), tag="amphora")
+    assert only(imports).stores == ("s1",)
+
+
+def test_an_image_that_glance_still_copies_is_waited_for(publish, imports):
+    first = publish(stores=("s1",))
+    copied = replace(only(imports), stores=("s1", "s2"))
+    imports.images[first.id] = replace(only(imports), properties={SHA512: HASH, "os_glance_import_task": "t1"})
+    imports.record = lambda image_id: imports.images.update({image_id: copied}) or copied
+    again = publish(all_stores=True)
+    assert (again.method, again.stores) == ("none", ("s1", "s2"))
+
+
 def test_an_image_of_another_hash_or_maker_is_not_taken_for_it(publish, imports):
     first = publish()
     imports.images[first.id] = replace(imports.images[first.id], properties={})
@@ -282,6 +309,7 @@ def test_a_file_that_grows_while_it_is_sent_is_told_and_what_was_begun_deleted(p
         ({"properties": {VERIFIED: HASH}}, "is no property"),
         ({"properties": {SHA512: HASH}}, "is no property"),
         ({"properties": {"min_disk": "two"}}, "no whole number"),
+        ({"name": ""}, "the name is empty"),
         ({"tag": "a/b"}, "cannot be moved"),
         ({"tag": "a", "reason": "x" * 300}, "the reason has"),
     ],
