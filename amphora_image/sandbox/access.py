@@ -138,7 +138,6 @@ class Access:
                 },
                 "nova": {"endpoint_type": "publicURL", "region_name": self.region},
                 "glance": {"endpoint_type": "publicURL", "region_name": self.region},
-                **({"relation": {"nova_installation_uuid": self.installation}} if self.installation else {}),
             }
         )
         rendered = io.StringIO()

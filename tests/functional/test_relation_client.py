@@ -30,6 +30,14 @@ def relation(image_id, **parts_):
 
 
 @pytest.fixture
+def cloud(cloud, monkeypatch):
+    """The cloud, whose inis name the installation, so that boots are recorded."""
+    plain, named = cloud.ini, {"relation__nova_installation_uuid": cloud.access.installation}
+    monkeypatch.setattr(cloud, "ini", lambda user="octavia", **options: plain(user, **named, **options))
+    return cloud
+
+
+@pytest.fixture
 def service(open_runtime):
     """The images of one installation, as a service sees them."""
     return open_runtime().related_of(str(uuid.uuid4()))
