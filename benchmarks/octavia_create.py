@@ -2,8 +2,9 @@
 """Twenty load balancers at once by Octavia's API, with our compute driver and with Octavia's own, in turn.
 
 Each is ACTIVE_STANDBY; there is no anti-affinity, as by Octavia's default. What Octavia sends to Keystone, Glance and Nova is counted at a proxy before
-each; what its network driver does at Neutron is alike for both and not counted. Nova's requests by which Octavia looks
-whether a server is ACTIVE are told apart. ``amp_active_wait_sec`` is the sandbox's for both.
+each; what its network driver does at Neutron is alike for both and not counted. Of Nova's, those by which Octavia looks
+whether a server is ACTIVE are told apart, and so are the ports that its network driver has plugged.
+``amp_active_wait_sec`` is the sandbox's for both.
 
 Arguments: how many rounds of both (3), and how many load balancers (20).
 """
@@ -40,6 +41,8 @@ SECONDS = 900
 _SAMPLES = Path(__file__).parent / "samples"
 _KINDS = (
     ("nova: polls of a server", r"^GET /v2.1/servers/[0-9a-f-]{36}$"),
+    # Octavia's network driver, which has them plugged by the compute driver, asks for as many of both.
+    ("nova: ports plugged", r"^POST /v2.1/servers/[0-9a-f-]{36}/os-interface$"),
     ("nova: look-ups of interfaces", r"^GET /v2.1/servers/[0-9a-f-]{36}/os-interface$"),
 )
 
