@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``amphora-image publish``: a file into Glance, verified, and the tag to it."""
+"""``amphora-image publish``: a file, or an image elsewhere, into Glance, verified, and the tag to it."""
 
 from __future__ import annotations
 
@@ -19,32 +19,39 @@ if TYPE_CHECKING:
 _SHOWN = ("cloud", "id", "disk_format", "size", "sha512", "method", "verified_by", "stores", "tag", "outcome")
 _METHODS = ("auto", "upload", "glance-direct", "web-download", "copy-image")
 _VISIBILITIES = ("private", "shared", "community", "public")
-_URL = re.compile(r"https?://")
 _EPILOG = (
     "The image is made private and without a tag, under its final name; it gets its properties, its visibility and its "
     "tag only when Glance is seen to hold the very bytes that were sent. Whatever fails before deletes it; what a crash "
     "leaves is removed by the same command. Run it again after any failure: an image that is whole already is not sent "
     "anew. Examples: `amphora-image publish amphora.qcow2 --name amphora-2026.1 --tag amphora`; `amphora-image publish "
-    "https://images.example.org/amphora.qcow2 --sha512 HEX --disk-format qcow2 --name amphora-2026.1` has Glance fetch it; "
-    "`amphora-image publish FILE --name NAME --os-cloud east --os-cloud west` reads FILE once for both. "
+    "https://images.example.org/amphora.qcow2#sha256=DIGEST --name amphora-2026.1` sends it on while it downloads and "
+    "verifies it; `… --method web-download --sha512 HEX --disk-format qcow2` has Glance fetch it instead; "
+    "`amphora-image publish REF --name NAME --os-cloud east --os-cloud west` reads REF once for both. "
     "With several clouds the exit code is the highest of theirs."
 )
 
 
 class Publish(Lister):
-    """Put an image file into Glance, verify it there, and move the tag to it.
+    """Put an image into Glance, verify it there, and move the tag to it.
 
-    FILE is looked into before a byte of it is sent: an image with a backing file, an external data file or another format
-    than --disk-format is refused. Progress goes to stderr.
+    What REF names is looked into before it is sent: an image with a backing file, an external data file or another format
+    than --disk-format is refused. An image on a web server goes straight on into Glance, without a copy in between; its
+    pin and the rules of [image_http] hold as for `amphora-image fetch`, those of [image_file] for file://. A side file
+    and [amphora_image] image_properties say what the options do not. Progress goes to stderr.
     """
 
     _epilog = _EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
     _exit_code = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Take the file, what the image shall be, and the way it shall take."""
+        """Take the image, what the image shall be, and the way it shall take."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("file", metavar="FILE", help="Image file, or an http(s) URL that Glance itself fetches.")
+        parser.add_argument(
+            "reference",
+            metavar="REF",
+            help="Path of an image file, https://HOST/PATH, http://…, file:///PATH, or any other scheme but glance:// that "
+            "`amphora-image fetch` reads; #sha256=DIGEST, #sha512=DIGEST or #checksum=URL after it pins the bytes.",
+        )
         parser.add_argument("--name", required=True, metavar="NAME", help="The image's name.")
         parser.add_argument("--tag", metavar="TAG", help="Promote the image to TAG once it is verified.")
         parser.add_argument("--reason", default="", metavar="TEXT", help="Why, for the tag's history.")
@@ -71,7 +78,8 @@ class Publish(Lister):
             "--method",
             choices=_METHODS,
             default="auto",
-            help="Default: auto, the cheapest that is safe; it says which and why.",
+            help="Default: auto, the cheapest that is safe; it says which and why. web-download has Glance fetch an http(s) "
+            "URL, which auto does not: where redirects would lead Glance cannot be judged here.",
         )
         group.add_argument(
             "--store", dest="stores", action="append", default=[], metavar="ID", help="Glance store; may be repeated."
@@ -104,12 +112,13 @@ class Publish(Lister):
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Look into the file once, then publish it to each cloud at the same time."""
-        from amphora_image.cli.publishing import load_of, publish_all  # noqa: PLC0415 - heavy
+        """Look into the image once, then publish it to each cloud at the same time."""
+        from amphora_image.cli.loading import prepared  # noqa: PLC0415 - heavy
+        from amphora_image.cli.publishing import publish_all  # noqa: PLC0415 - heavy
 
-        order = _order(parsed_args)
-        load = load_of(parsed_args.file, order, is_url=bool(_URL.match(parsed_args.file)))
-        outcomes = publish_all(open_sessions(self.app.options), load, order, parsed_args, self.app.stderr)
+        order, clouds = _order(parsed_args), open_sessions(self.app.options)
+        load, order = prepared(parsed_args.reference, order, next(iter(clouds.values())))
+        outcomes = publish_all(clouds, load, order, parsed_args, self.app.stderr)
         failures = [each.error for each in outcomes if each.error is not None]
         if failures and len(outcomes) == 1:
             raise failures[0]

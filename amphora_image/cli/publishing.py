@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``publish`` does with its arguments: the load, the publishers, the progress. Heavy: imported when it runs."""
+"""What ``publish`` does with its arguments: the publishers and the progress. Heavy: imported when it runs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from amphora_image.cli.promote import promoter_of
 from amphora_image.clients.glance_import import GlanceImports
 from amphora_image.clients.session import adapter, project_id
 from amphora_image.config.options import AMPHORA_IMAGE, GLANCE
-from amphora_image.errors import ConfigurationError, NoOwnerError
-from amphora_image.publish.body import disk_format
+from amphora_image.errors import NoOwnerError
 from amphora_image.publish.many import Outcome, Target, publish_to_all
 from amphora_image.publish.probe import Prober
 from amphora_image.publish.progress import Lines, Progress
-from amphora_image.publish.publish import Load, Publisher
-from amphora_image.publish.source import FileSource
+from amphora_image.publish.publish import Publisher
 from amphora_image.publish.wait import Limits, Waiter
 from amphora_image.reference import TagReference
 
@@ -29,22 +27,7 @@ if TYPE_CHECKING:
 
     from amphora_image.publish.fanout import Stop
     from amphora_image.publish.order import Order
-
-
-def load_of(text: str, order: Order, *, is_url: bool) -> Load:
-    """Look into the file that ``text`` names, or take it as the URL of one.
-
-    :raises ConfigurationError: it cannot be read, or is a URL and nobody says of which format.
-    :raises UnsafeImageError: nobody should boot it.
-    :raises FormatMismatchError: it is not of the format that was asked for.
-    """
-    if is_url:
-        if order.disk_format is None:
-            problem = "the format of what Glance fetches is not known before"
-            raise ConfigurationError(problem, "give --disk-format with a URL")
-        return Load(disk_format=order.disk_format, url=text)
-    source = FileSource(text)
-    return Load(disk_format=disk_format(source, order.disk_format), source=source)
+    from amphora_image.publish.publish import Load
 
 
 def publish_all(

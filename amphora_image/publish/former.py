@@ -68,7 +68,7 @@ class Former:
         sha512 = order.sha512 or ""
         if load.source is not None:
             self._progress.begin("comparing with an image of that name", load.source.size)
-            sha512 = digest(load.source)
+            sha512 = load.source.sha512 or digest(load.source)
         same = [each for each in images if each.hash_value == sha512]
         return min(same, key=lambda each: each.age_key, default=None), sha512
 

@@ -91,9 +91,9 @@ class Order:
             check_reason(self.reason)
         for name, value in self.properties.items():
             if name in _ATTRIBUTES or name.startswith(("os_glance", "amphora_image_")):
-                raise ConfigurationError(f"{name} is no property that can be given", "leave it out of --property")
+                raise ConfigurationError(f"{name} is no property that can be given", "leave it out of the properties")
             if name in _NUMBERS and not value.isdecimal():
-                raise ConfigurationError(f"{name} is {value!r}, no whole number", "correct it in --property")
+                raise ConfigurationError(f"{name} is {value!r}, no whole number", "correct the property")
 
     def first(self, disk_format: str) -> dict[str, Any]:
         """Give what the image is made with: private, without a tag, marked as ours, with what its bytes are judged by."""

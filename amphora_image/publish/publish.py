@@ -44,13 +44,15 @@ LOG = logging.getLogger(__name__)
 class Load:
     """The bytes: a ``source`` that is here, or a ``url`` that Glance fetches; and their ``disk_format``.
 
-    ``begin`` makes a pass over the source, None for one of its own: several clouds share theirs.
+    ``begin`` makes a pass over the source, None for one of its own: several clouds share theirs. ``why`` it is read here,
+    where Glance could fetch it, is told in the result.
     """
 
     disk_format: str
     source: Source | None = None
     url: str | None = None
     begin: Callable[[], Pass] | None = None
+    why: str = ""
 
 
 class Publisher:
@@ -133,7 +135,8 @@ class Publisher:
             imported = way.method in {GLANCE_DIRECT, WEB_DOWNLOAD}
             by = verify(record, meant, imported=imported, accept_conversion=order.accept_conversion)
             done = self._complete(record, order, sha512, verified_by=by)
-        return replace(done, method=way.method, why=way.why, failed_stores=failed_stores(record))
+        why = "; ".join(filter(None, (load.why, way.why)))
+        return replace(done, method=way.method, why=why, failed_stores=failed_stores(record))
 
     @contextmanager
     def _begun(self, order: Order, load: Load) -> Iterator[ImageRecord]:

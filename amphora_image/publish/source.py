@@ -5,25 +5,34 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from amphora_image.errors import SourceChangedError, UnusableFileError
+from amphora_image.reference import Pin
+from amphora_image.services.digest import Expected, Verified, verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+
+    from amphora_image.reference import Reference
+    from amphora_image.services.base import ImageService
 
 #: As much as is read, hashed and sent at once: less costs more calls, more only more memory.
 BLOCK_BYTES = 1 << 20
 
 
 class Source(Protocol):
-    """Bytes that can be read from their start, more than once; ``size`` is their number, ``name`` is for errors."""
+    """Bytes that can be read from their start, more than once; ``size`` is their number, ``name`` is for errors.
+
+    ``sha512`` is what each reading proves of them before it gives the last block, None where it proves no such thing.
+    """
 
     name: str
     size: int
+    sha512: str | None
 
     def open(self) -> AbstractContextManager[Iterator[bytes]]:
         """Begin to read; what is given holds no more than a block at a time."""
@@ -34,6 +43,8 @@ class FileSource:
 
     :raises UnusableFileError: it is missing, empty, unreadable, or no regular file.
     """
+
+    sha512: str | None = None
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -85,6 +96,52 @@ class FileSource:
             raise SourceChangedError(self.name, f"it had {self.size} bytes and has {now.st_size}")
         if now.st_mtime_ns != self._seen.st_mtime_ns:
             raise SourceChangedError(self.name, "somebody has written to it")
+
+
+class ServiceSource:
+    """The ``size`` bytes of an image that ``service`` reads, each time anew, and that are verified on their way.
+
+    ``reference`` is concrete. The last block comes only after the pin was found to be right, so that whoever takes the
+    bytes never has all of a wrong image.
+    """
+
+    def __init__(self, service: ImageService, reference: Reference, size: int) -> None:
+        self._service = service
+        self._reference = reference
+        self.name = reference.shown
+        self.size = size
+        pin = reference.pin
+        self.sha512 = pin.digest if isinstance(pin, Pin) and pin.algorithm == "sha512" else None
+
+    @contextmanager
+    def open(self) -> Iterator[Iterator[bytes]]:
+        """Begin to read.
+
+        :raises DigestMismatchError: the bytes are not those of the pin.
+        :raises SourceChangedError: they are more or fewer than the source said before.
+        :raises AmphoraImageError: whatever the service raises.
+        """
+        with ExitStack() as opened:
+            stream = opened.enter_context(self._service.read(self._reference))
+            if self._reference.pin is not None and not isinstance(stream, Verified):
+                stream = opened.enter_context(verified(stream, Expected(self._reference)))
+            yield self._blocks(stream)
+
+    def _blocks(self, stream: Iterator[bytes]) -> Iterator[bytes]:
+        """Hold each block back until the next one, or the end that proves them all, has come."""
+        held, received = b"", 0
+        for block in filter(None, stream):
+            received += len(block)
+            if received > self.size:
+                break
+            if held:
+                yield held
+            held = block
+        if received != self.size:
+            raise SourceChangedError(
+                self.name, f"it had {self.size} bytes and has {'more' if received > self.size else received}"
+            )
+        yield held
 
 
 @contextmanager

@@ -129,6 +129,8 @@ def web(tmp_path):
 
 def test_glance_fetches_a_url_and_imports_only_what_was_expected(cloud, publish, name, file, web, access):
     """The issue: "an expected hash handed in with the import, web-download included"."""
+    mine = cloud.ini(image_http__allowed_addresses="127.0.0.1/32", image_http__allowed_ports="")
+    publish = partial(publish, "--method", "web-download", ini=mine)
     url = ("--disk-format", "qcow2")
     wrong = publish(*url, "--sha512", "0" * 128, what=f"{web}/{file.name}")
     assert wrong.code == 1

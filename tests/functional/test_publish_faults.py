@@ -24,6 +24,9 @@ from amphora_image.sandbox import Sandbox
 
 BYTES = disks.qcow2(size=3 * 1024 * 1024 + 11)
 JSON = {"Content-Type": "application/json"}
+#: Has Glance fetch from a server of the test's own, or from an address that is nobody's.
+URL = ("--method", "web-download", "--disk-format", "qcow2", "--sha512", "0" * 128)
+ALLOWED = {"image_http__allowed_addresses": "127.0.0.1, 192.0.2.0/24", "image_http__allowed_ports": ""}
 
 
 @pytest.fixture
@@ -50,7 +53,8 @@ def publish(cloud, command, file, name, proxy):
     """Publish the file through the proxy."""
 
     def call(*arguments, what=file, user="octavia", **options):
-        ini = cloud.ini(user, glance__endpoint=proxy.url, amphora_image__retry_deadline_seconds="30")
+        proxied = {"glance__endpoint": proxy.url, "amphora_image__retry_deadline_seconds": "30"}
+        ini = cloud.ini(user, **proxied, **ALLOWED)
         return command("--config-file", ini, "publish", what, "--name", name, "-f", "json", *arguments, **options)
 
     return call
@@ -203,9 +207,6 @@ def silent():
     server.server_close()
 
 
-URL = ("--disk-format", "qcow2", "--sha512", "0" * 128)
-
-
 def test_a_url_that_glance_may_not_fetch_is_told(refused):
     """The issue: "web-download refused by Glance's filter"."""
     refused(1, ("Glance refused to import", "does not pass filtering", ""), *URL, what="http://192.0.2.1/a")
@@ -236,7 +237,7 @@ def test_glance_is_killed_while_it_takes_bytes_and_while_it_imports(tmp_path, fi
         cloud = Cloud(box.access(), tmp_path, Users(box.access()))
         common = {"cwd": tmp_path, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         with proxying(cloud.octavia.image.get_endpoint()) as proxy:
-            ini = cloud.ini(glance__endpoint=proxy.url, amphora_image__retry_deadline_seconds="10")
+            ini = cloud.ini(glance__endpoint=proxy.url, amphora_image__retry_deadline_seconds="10", **ALLOWED)
             start = [AMPHORA_IMAGE, "--config-file", ini, "publish"]
             proxy.order(Fault("PUT .*/stage", forward=True, hold_seconds=5))
             staging = [*start, file, "--name", "staged", "--method", "glance-direct"]

@@ -21,7 +21,7 @@ from amphora_image.errors import (
 from amphora_image.services.web.addresses import objection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from amphora_image.config.web import Tls, WebRules
     from amphora_image.reference import UrlReference
@@ -113,10 +113,7 @@ def connected(reference: UrlReference, rules: WebRules, net: Net, ends_at: float
     :raises SourceUnavailableError: its name could not be looked up, or no connection within the deadline.
     :raises ConfigurationError: a file that TLS needs cannot be used.
     """
-    port = reference.port or DEFAULT_PORTS[reference.scheme]
-    if rules.allowed_ports and port not in rules.allowed_ports:
-        remedy = "add the port to allowed_ports in [image_http] if it is right"
-        raise SourceForbiddenError(reference.shown, f"port {port} is not allowed", remedy)
+    port = port_of(reference, rules)
     context = tls_context(rules.tls) if reference.scheme == "https" else None
     deadline = min(ends_at, net.clock() + rules.connect_deadline_seconds)
     with contextlib.closing(_connect(reference, port, (rules, net, deadline))) as plain:
@@ -126,20 +123,46 @@ def connected(reference: UrlReference, rules: WebRules, net: Net, ends_at: float
             yield Wire(connection, read_seconds=rules.read_deadline_seconds, ends_at=ends_at, clock=net.clock)
 
 
-def _connect(reference: UrlReference, port: int, by: tuple[WebRules, Net, float]) -> socket.socket:
-    """Try the allowed ones of the host's addresses in their order; the deadline is for all of them."""
-    rules, net, deadline = by
+def port_of(reference: UrlReference, rules: WebRules) -> int:
+    """Give the port to connect to.
+
+    :raises SourceForbiddenError: the rules do not allow it.
+    """
+    port = reference.port or DEFAULT_PORTS[reference.scheme]
+    if rules.allowed_ports and port not in rules.allowed_ports:
+        remedy = "add the port to allowed_ports in [image_http] if it is right"
+        raise SourceForbiddenError(reference.shown, f"port {port} is not allowed", remedy)
+    return port
+
+
+def addresses_of(reference: UrlReference, port: int, net: Net) -> list[Any]:
+    """Look up the addresses of the host, as :func:`socket.getaddrinfo` gives them.
+
+    :raises SourceNotFoundError: there is no such host.
+    :raises SourceUnavailableError: nobody can tell just now.
+    """
     try:
-        found = net.resolve(reference.host, port, type=socket.SOCK_STREAM)
+        return net.resolve(reference.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         detail = f"{reference.host} has no address ({getattr(error, 'strerror', '') or error})"
         if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
             raise SourceUnavailableError(reference.shown, detail) from error
         raise SourceNotFoundError(reference.shown, detail) from error
+
+
+def forbidden(reference: UrlReference, objections: Iterable[str | None]) -> SourceForbiddenError:
+    """Make the error that tells what is against the addresses of a host."""
+    remedy = "add its network to allowed_addresses in [image_http] if it is yours"
+    return SourceForbiddenError(reference.shown, ", ".join(filter(None, objections)), remedy)
+
+
+def _connect(reference: UrlReference, port: int, by: tuple[WebRules, Net, float]) -> socket.socket:
+    """Try the allowed ones of the host's addresses in their order; the deadline is for all of them."""
+    rules, net, deadline = by
+    found = addresses_of(reference, port, net)
     objections = {address[0]: objection(address[0], rules) for *_, address in found}
     if all(objections.values()):
-        remedy = "add its network to allowed_addresses in [image_http] if it is yours"
-        raise SourceForbiddenError(reference.shown, ", ".join(filter(None, objections.values())), remedy)
+        raise forbidden(reference, objections.values())
     fault: Exception = TimeoutError("the deadline was over")
     for family, kind, protocol, _, address in found:
         left = deadline - net.clock()

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
+import hashlib
 import os
 import socket
+from contextlib import contextmanager
 
 import pytest
 
-from amphora_image.errors import SourceChangedError, UnusableFileError
-from amphora_image.publish.source import BLOCK_BYTES, FileSource
+from amphora_image.errors import DigestMismatchError, SourceChangedError, UnusableFileError
+from amphora_image.publish.body import CheckedPass
+from amphora_image.publish.source import BLOCK_BYTES, FileSource, ServiceSource
+from amphora_image.reference import Reference
 
 SIZE = 2 * BLOCK_BYTES + 7
 
@@ -104,3 +108,53 @@ def test_another_file_of_that_name_is_not_read(file, tmp_path):
     (tmp_path / "other").rename(file)
     with pytest.raises(SourceChangedError, match="another file"):
         read(source)
+
+
+class Service:
+    """Reads the same few bytes each time, and proves nothing of them."""
+
+    def __init__(self):
+        self.blocks = [b"one ", b"", b"two ", b"three"]
+
+    @contextmanager
+    def read(self, _):
+        yield iter(self.blocks)
+
+
+WHOLE = b"one two three"
+
+
+def source_of(service, pin="", size=13):
+    return ServiceSource(service, Reference.parse(f"other://place{pin}"), size)
+
+
+def test_what_a_service_reads_is_given_whole_and_more_than_once():
+    source = source_of(Service())
+    assert read(source) == read(source) == WHOLE
+    assert (source.name, source.size, source.sha512) == ("other://place", 13, None)
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_nobody_gets_the_last_block_of_what_is_not_what_the_pin_says(algorithm):
+    assert read(source_of(Service(), f"#{algorithm}={hashlib.new(algorithm, WHOLE).hexdigest()}")) == WHOLE
+    with source_of(Service(), f"#{algorithm}={hashlib.new(algorithm, b'x').hexdigest()}").open() as blocks:
+        assert [next(blocks), next(blocks)] == [b"one ", b"two "]
+        with pytest.raises(DigestMismatchError):
+            next(blocks)
+
+
+def test_what_the_pin_proves_is_not_hashed_twice():
+    good = hashlib.sha512(WHOLE).hexdigest()
+    checked = CheckedPass(source_of(Service(), f"#sha512={good}"), "raw")
+    assert b"".join(checked) == WHOLE
+    assert checked.sha512 == good
+
+
+@pytest.mark.parametrize(("size", "told"), [(14, "and has 13"), (12, "and has more")])
+def test_more_or_less_than_was_said_is_never_given_whole(size, told):
+    given = []
+    with source_of(Service(), size=size).open() as blocks:
+        got = map(given.append, blocks)
+        with pytest.raises(SourceChangedError, match=told):
+            list(got)
+    assert b"three" not in given
