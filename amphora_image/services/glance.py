@@ -46,7 +46,7 @@ class GlanceService:
         record = self._record(_own(reference))
         properties = {"name": record.name, "min_disk": str(record.min_disk), "min_ram": str(record.min_ram)}
         if record.architecture:
-            properties["architecture"] = record.architecture
+            properties["hw_architecture"] = record.architecture
         return ImageInfo(
             size=record.size,
             disk_format=record.disk_format,

@@ -91,10 +91,13 @@ def test_an_image_that_is_not_there_is_told(images, data):
 
 
 def test_what_glance_knows_is_told(images, data):
-    image = images.add("v1", size=7, hash_algo="sha512", hash_value=SHA512, disk_format="qcow2", min_disk=2)
+    image = images.add(
+        "v1", size=7, hash_algo="sha512", hash_value=SHA512, disk_format="qcow2", min_disk=2, architecture="x86_64"
+    )
     info = GlanceService(images, data).stat(IdReference(image.id))
     assert (info.size, info.disk_format, info.digests) == (7, "qcow2", {"sha512": SHA512})
     assert (info.properties["name"], info.properties["min_disk"]) == ("v1", "2")
+    assert info.properties["hw_architecture"] == "x86_64"
 
 
 def test_a_tag_is_resolved_before(images, data):
