@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an https server into Glance, verified, beside curl, ``openssl dgst`` and ``openstack image create`` in turn.
+
+``python benchmarks/publish_ref.py [--size-mib N] [--pairs N]``. Whole programs are measured, with the time that they take to
+start: wall seconds, and the CPU seconds of the clients. Ours compares what Glance then holds with what was sent, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+import yaml
+from _paired import pairs_of, report
+from fetch import _started
+from publish import BIN, Bench, Cost
+
+from amphora_image.sandbox import Sandbox
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.authority import Authority
+
+_MIB = 1024 * 1024
+
+
+def main() -> int:
+    """Measure both ways, pair by pair."""
+    parser = argparse.ArgumentParser(description="https into Glance, beside download, hash and upload")
+    parser.add_argument("--size-mib", type=int, default=1024, help="size of the image (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=10, help="how many pairs (default: %(default)s)")
+    parser.add_argument("--sandbox", type=Path, metavar="DIR", help="sandbox that runs already, and is left running")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="amphora-image-bench-") as made:
+        folder = Path(made)
+        box = Sandbox(asked.sandbox or folder / "sandbox")
+        try:
+            box.up(deadline_seconds=300)
+            _measure(folder, box, asked)
+        finally:
+            if not asked.sandbox:
+                box.down(remove=True)
+    return 0
+
+
+def _measure(folder: Path, box: Sandbox, asked: argparse.Namespace) -> None:
+    authority, image = Authority(folder), folder / "image"
+    digest = hashlib.sha256()
+    with image.open("wb") as file:
+        for _ in range(asked.size_mib):
+            file.write(block := b"\1" + os.urandom(_MIB - 1))
+            digest.update(block)
+    clouds = folder / "clouds.yaml"
+    clouds.touch(mode=0o600)
+    entry = yaml.safe_load(box.access().clouds())["clouds"]["octavia"]
+    clouds.write_text(yaml.safe_dump({"clouds": {"one": entry, "two": entry}}))
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(clouds)
+    ini = folder / "bench.ini"
+    ini.write_text(
+        f"[image_http]\nallowed_addresses = 127.0.0.1\nallowed_ports =\nca_certificates_file = {authority.path}\n",
+        encoding="utf-8",
+    )
+    process, url = _started(folder, str(authority.issue("127.0.0.1")))
+    try:
+        _compare(folder, (url, digest.hexdigest(), ini, authority.path), asked.pairs)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _compare(folder: Path, of: tuple[str, str, Path, Path], pairs: int) -> None:
+    url, digest, ini, authority = of
+    bench = Bench(folder, folder / "fetched", digest)
+
+    def ours() -> Cost:
+        name = f"bench-{uuid.uuid4().hex[:8]}"
+        what = ("publish", f"{url}#sha256={digest}", "--disk-format", "raw", "--name", name, "--os-cloud", "one")
+        cost = bench.run(str(BIN / "amphora-image"), "--config-file", str(ini), *what)
+        bench.delete(name)
+        return cost
+
+    def in_turn() -> Cost:
+        bench.file.unlink(missing_ok=True)
+        curl = ("curl", "--silent", "--fail", "--cacert", str(authority), "--output", str(bench.file), url)
+        costs = [bench.run(*curl), bench.run("openssl", "dgst", "-sha256", str(bench.file)), bench.peer()]
+        return Cost(sum(c.wall for c in costs), sum(c.cpu for c in costs), max(c.memory for c in costs))
+
+    measured = pairs_of(ours, in_turn, pairs)
+    report("publish-ref", [(one.wall, other.wall) for one, other in measured])
+    report("publish-ref-cpu", [(one.cpu, other.cpu) for one, other in measured])
+    sys.stdout.write(f"publish-ref: memory at most {max(one.memory for one, _ in measured):.0f} MiB\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
