@@ -180,6 +180,18 @@ def test_a_server_that_is_older_than_the_request_is_left_alone():
         booter(servers, ambiguous_build_seconds=0.05).boot(IMAGE, UNIQUE)
 
 
+def test_of_two_servers_that_both_could_answer_the_request_none_is_adopted(caplog):
+    servers = FakeServers()
+    servers.faults, servers.accepts_before_fault = [LOST], True
+    servers.servers["s1"] = Server(
+        id="s1", name=UNIQUE.name, status="BUILD", image_id="image", flavor_id="flavor", zone=None
+    )
+    with pytest.raises(AmbiguousBuildError):
+        booter(servers, ambiguous_build_seconds=0.05).boot(IMAGE, UNIQUE)
+    assert len(servers.servers) == 2
+    assert "none is touched" in caplog.text
+
+
 def test_by_a_name_that_others_may_have_nothing_is_looked_for_and_nothing_sent_again():
     servers = FakeServers()
     servers.faults = [LOST, BUSY]
