@@ -19,6 +19,8 @@ from requests.structures import CaseInsensitiveDict
 
 #: A URL that requests would send as it stands: a plain host, and nothing to quote (RFC 3986, 2.2 to 2.4).
 _PLAIN_URL = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]+)?/(?:[\w.~:/?\[\]@!$&'()*+,;=-]|%[0-9A-F]{2})*", re.ASCII)
+#: As many connections to a host are kept for the next request as a busy worker has threads; requests keeps 10.
+_CONNECTIONS = 64
 #: What keystoneauth passes for the requests of an API.
 _USUAL = {"headers", "data", "timeout", "verify", "cert", "allow_redirects"}
 
@@ -32,7 +34,7 @@ class Http(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
-        keeping = TCPKeepAliveAdapter()
+        keeping = TCPKeepAliveAdapter(pool_maxsize=_CONNECTIONS)
         for scheme in list(self.adapters):
             self.mount(scheme, keeping)
         self._settings: dict[tuple[str, Any, Any], Any] = {}

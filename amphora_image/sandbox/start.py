@@ -140,11 +140,12 @@ class Start:
         ready, told = os.pipe()
         self._waiting[ready] = service.name
         own = configs.environ(self._layout, service)
+        tables = {service.name, catalogue.RELATIONS if service.name == "glance" else service.name}
         command = [
             *(sys.executable, "-P", "-m", "amphora_image.sandbox.serve"),
             *(service.name, str(self._layout.root), str(listening), str(told)),
             f"--deadline={self._deadline.remaining():.0f}",
-            *(["--prepare"] if self._fresh or self._is_unmade(service.name) else []),
+            *(["--prepare"] if self._fresh or tables & self._unmade else []),
         ]
         try:
             processes.start(
@@ -158,9 +159,6 @@ class Start:
             )
         finally:
             os.close(told)
-
-    def _is_unmade(self, service: str) -> bool:
-        return service in self._unmade or (service == "glance" and catalogue.RELATIONS in self._unmade)
 
     def _environ(self, service: str, own: Mapping[str, str]) -> dict[str, str]:
         return processes.environment(self._state.sandbox_id, service, own, root=self._layout.root)

@@ -24,7 +24,8 @@ LOG = logging.getLogger(__name__)
 #: As Octavia names a server, before the amphora's id.
 _PREFIX = "amphora-"
 #: The amphora's row is there before ``build`` is called. That of its load balancer is changed when an operation begins
-#: and when it has ended, and not between the two builds. In plain SQL: Octavia's models bring its whole API with them.
+#: and when it has ended; between the two builds only where its operating status changes (``doc/adr/0003``).
+#: In plain SQL: Octavia's models bring its whole API with them.
 _BALANCER = sqlalchemy.text(
     "SELECT load_balancer.id, load_balancer.updated_at FROM amphora"
     " JOIN load_balancer ON load_balancer.id = amphora.load_balancer_id"
