@@ -9,8 +9,13 @@ import sys
 from importlib import metadata, resources
 
 SOURCE = pathlib.Path(__file__).parents[1] / "amphora_image"
-#: Loaded by Neutron and Octavia, which only the extra brings, or which this is installed beside.
-LATER = {"neutron.ml2.mechanism_drivers", "octavia.compute.drivers", "octavia.network.drivers"}
+#: Loaded by Glance, Neutron and Octavia, which only the extra brings, or which this is installed beside.
+LATER = {
+    "glance.image_import.plugins",
+    "neutron.ml2.mechanism_drivers",
+    "octavia.compute.drivers",
+    "octavia.network.drivers",
+}
 
 
 def main() -> None:
