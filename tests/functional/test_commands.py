@@ -115,7 +115,7 @@ def test_a_tag_on_nothing_ends_with_4_and_one_line_that_ends_with_the_remedy(tag
     [
         ("", ("the tag is empty", "glance://UUID")),
         ("x" * 256, ("at most 255 characters", "shorten the tag")),
-        ("ftp://x/y", ("the scheme 'ftp' is not known", "glance://UUID")),
+        ("ftp://x/y", ("ftp://x/y cannot be booted", "name its tag or id")),
         ("glance://nothing", ("comes a UUID or tag/NAME", "glance://UUID")),
         ("glance://tag/a b", ("percent-encode", "a%2Fb for a/b")),
     ],

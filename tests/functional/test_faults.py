@@ -157,7 +157,7 @@ def test_a_folder_in_the_place_of_an_ini(fault, tmp_path):
         ("controller_worker__volume_driver", "zork", "correct the value"),
         ("nova__random_amphora_name_length", "11", "correct the value"),
         ("amphora_image__image_ref", "my amphora", "write glance://tag/my%20amphora"),
-        ("amphora_image__image_ref", "ftp://a/b", "write a tag as glance://tag/NAME"),
+        ("amphora_image__image_ref", "ftp://a/b", "name its tag or id"),
     ],
 )
 def test_a_value_that_the_option_cannot_have(cloud, fault, refused, option, value, remedy):
