@@ -81,8 +81,8 @@ class Rollback(Promote):
 class Quarantine(ShowOne):
     """Take an image out of use: its tags go to their former holders, then it is hidden and untagged.
 
-    It can never be promoted again. Servers that run it are left alone: replace them by failovers. Nothing is changed
-    where a tag would lead to no image any more, unless --leave-empty is given.
+    It cannot be promoted until somebody lifts the quarantine. Servers that run it are left alone: replace them by
+    failovers. Nothing is changed where a tag would lead to no image any more, unless --leave-empty is given.
     """
 
     _epilog = _EPILOG  # type: ignore[assignment]  # as above

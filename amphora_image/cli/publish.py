@@ -124,7 +124,7 @@ class Publish(Lister):
             raise failures[0]
         for each in outcomes:
             if each.error is not None:
-                self.app.LOG.error(each.error)
+                self.app.LOG.error("amphora-image: cloud %s: %s", each.cloud, each.error)
         self._exit_code = max((each.exit_code for each in failures), default=0)
         return _SHOWN, [_row(each) for each in outcomes]
 
@@ -161,7 +161,7 @@ def _row(outcome: Outcome) -> tuple[Any, ...]:
     told = [done.why]
     told += [f"not in {', '.join(done.failed_stores)}"] if done.failed_stores else []
     told += [f"removed {', '.join(done.removed)}, left half made"] if done.removed else []
-    told += [f"{', '.join(done.found)} may be in the making elsewhere"] if done.found else []
+    told += [f"{', '.join(done.found)} may be in the making by another run"] if done.found else []
     what = (done.id, done.disk_format, done.size, _Hash(done.sha512))
     return (outcome.cloud, *what, done.method, done.verified_by, stores, done.tag, "; ".join(told))
 
