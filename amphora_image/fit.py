@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from oslo_log import log as logging
 
-from amphora_image.errors import AmphoraImageError, ImageMisfitError, ResourceNotFoundError
+from amphora_image.errors import AmphoraImageError, ImageMisfitError, ResourceNotFoundError, RetryableError
 
 if TYPE_CHECKING:
     from amphora_image.models import Candidate, Flavor
@@ -73,19 +73,20 @@ class FitCheck:
         self._kept: dict[str, Flavor] = {}
 
     def check(self, image: Candidate, flavor_id: str, *, volume_gib: int | None = None) -> None:
-        """Return when ``image`` fits, or when Nova does not tell the flavor: the build then goes on without the check.
+        """Return when ``image`` fits, or when Nova refuses to tell the flavor: the build then goes on without the check.
 
         ``volume_gib`` is the boot volume's size, None where the server boots from the image itself.
 
         :raises ImageMisfitError: it does not fit.
         :raises ResourceNotFoundError: there is no such flavor.
+        :raises RetryableError: Nova does not answer, so that it would not boot anything either.
         """
         kept = self._kept.get(flavor_id)
         if kept is not None and _misfit(image, kept, volume_gib) is None:
             return
         try:
             flavor = self._flavors.flavor(flavor_id)
-        except ResourceNotFoundError:
+        except (ResourceNotFoundError, RetryableError):
             raise
         except AmphoraImageError as error:
             LOG.warning("Whether image %s fits flavor %s is left to Nova: %s", image.id, flavor_id, error)

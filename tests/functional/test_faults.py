@@ -24,6 +24,7 @@ from amphora_image.errors import (
     AmphoraImageError,
     AuthenticationError,
     ConfigurationError,
+    NotBootableError,
     QuotaExceededError,
     ResourceNotFoundError,
     ServiceUnavailableError,
@@ -157,7 +158,6 @@ def test_a_folder_in_the_place_of_an_ini(fault, tmp_path):
         ("controller_worker__volume_driver", "zork", "correct the value"),
         ("nova__random_amphora_name_length", "11", "correct the value"),
         ("amphora_image__image_ref", "my amphora", "write glance://tag/my%20amphora"),
-        ("amphora_image__image_ref", "ftp://a/b", "name its tag or id"),
     ],
 )
 def test_a_value_that_the_option_cannot_have(cloud, fault, refused, option, value, remedy):
@@ -168,6 +168,14 @@ def test_a_value_that_the_option_cannot_have(cloud, fault, refused, option, valu
 
     fault(resolve(ini), 2, f"[{group}] {name}: ", remedy)
     refused(ConfigurationError, lambda: driver_of(ini).build())
+
+
+def test_a_reference_to_what_nova_cannot_boot(cloud, fault, refused):
+    """Unknown option values."""
+    ini = cloud.ini(controller_worker__amp_image_tag="", amphora_image__image_ref="ftp://a/b")
+
+    fault(resolve(ini), 2, "[amphora_image] image_ref: ftp://a/b cannot be booted", "name its tag or id")
+    refused(NotBootableError, lambda: driver_of(ini).build())
 
 
 def test_a_deprecated_id_that_is_no_id(cloud, fault, refused):

@@ -84,7 +84,9 @@ def test_an_interrupt_deletes_what_was_begun(cloud, file, prefix, tmp_path):
     with proxying(glance(cloud)) as proxy:
         proxy.order(Fault("PUT .*/stage", status=None, forward=True, hold_seconds=60))
         ini = cloud.ini(glance__endpoint=proxy.url)
-        command = [AMPHORA_IMAGE, "--config-file", ini, "publish", file, "--name", prefix, "--method", "glance-direct"]
+        # Whoever runs the tests in the background of a shell has the signal ignored, and children inherit that.
+        command = ["env", "--default-signal=INT", AMPHORA_IMAGE, "--config-file", ini, "publish", file]
+        command += ["--name", prefix, "--method", "glance-direct"]
         started = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
         until(lambda: proxy.count("PUT .*/stage"), seconds=60, what="the bytes are sent")
         started.send_signal(signal.SIGINT)

@@ -83,9 +83,13 @@ def test_the_size_of_a_boot_volume_counts_instead_of_the_flavors_disk():
         check.check(LARGE, "f1", volume_gib=2)
 
 
-@pytest.mark.parametrize("fault", [ServiceUnavailableError("Nova", "503"), AccessDeniedError("Nova", "look", "403")])
-def test_a_flavor_that_cannot_be_read_fails_no_build(caplog, fault):
-    flavors = FakeFlavors(fault)
+def test_a_nova_that_does_not_answer_is_told_at_once():
+    with pytest.raises(ServiceUnavailableError):
+        FitCheck(FakeFlavors(ServiceUnavailableError("Nova", "503"))).check(LARGE, "f1")
+
+
+def test_a_flavor_that_may_not_be_read_fails_no_build(caplog):
+    flavors = FakeFlavors(AccessDeniedError("Nova", "look", "403"))
     check = FitCheck(flavors)
     check.check(LARGE, "f1")
     assert "Whether image i1 fits flavor f1 is left to Nova" in caplog.text
