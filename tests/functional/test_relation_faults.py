@@ -101,20 +101,6 @@ def test_a_failing_database_stops_requests_about_relations_and_no_others(cloud, 
     assert relations(cloud.octavia, known) == [what]
 
 
-def over_http(user, method):
-    """Give the real Glance as the application behind a filter of our own."""
-
-    def application(environ, start_response):
-        body = environ["wsgi.input"].read()
-        answer = getattr(user.image, method)(
-            environ["PATH_INFO"], data=body, headers={"Content-Type": "application/json"}
-        )
-        start_response(f"{answer.status_code} {answer.reason}", list(answer.headers.items()))
-        return [answer.content]
-
-    return application
-
-
 def call(application, body):
     """Create an image through a filter, as a service."""
     raw = json.dumps(body).encode()
@@ -132,15 +118,14 @@ def call(application, body):
 def test_a_kill_on_either_side_of_glances_answer_is_harmless(cloud, relation_store, rows, when):
     """Fault: "kill -9 between Glance's answer and the table's commit (the order makes it harmless; a test shows it)"."""
     image_id, what = str(uuid.uuid4()), parts("snapshot")
-    glance = over_http(cloud.octavia, "post")
+    if when == "after":  # what Glance has done by then; asked by way of its own filter, so not from within ours
+        cloud.octavia.image.post("/v2/images", json={"id": image_id, "name": "k"})
 
-    def killed(environ, start_response):
-        if when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        glance(environ, start_response)
+    def killed(_environ, start_response):
+        if when == "after":
+            start_response("201 Created", [("Content-Type", "application/json")])
         os.kill(os.getpid(), signal.SIGKILL)
 
-    cloud.octavia.session.get_token()  # before the fork, so that the child does not share in a request for one
     child = os.fork()
     if child == 0:
         try:
