@@ -7,6 +7,7 @@ passes without the filter, or when nothing went through the filter.
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import glance
-from glance.tests import functional
 from oslo_config import cfg
 from oslo_db.options import database_opts
 
@@ -50,7 +50,7 @@ class _Counting:
     requests = 0
 
 
-def put_filter_in(empty: Path) -> None:
+def put_filter_in(functional: Any, empty: Path) -> None:
     """Make every Glance that a test starts have our filter after ``context``, over a copy of the database ``empty``."""
     base: Any = functional.SynchronousAPIBase
     stock = base.setup_simple_paste
@@ -76,7 +76,7 @@ def put_filter_in(empty: Path) -> None:
     RelationsFilter.__call__ = counted  # type: ignore[method-assign]
 
 
-def migrate_once(folder: Path) -> None:
+def migrate_once(functional: Any, folder: Path) -> None:
     """Let each test begin with a copy of the database that the first one migrated, which saves most of the time."""
     utils: Any = functional.test_utils
     migrate, migrated = utils.db_sync, folder / "migrated.sqlite"
@@ -110,13 +110,14 @@ def main() -> int:
     named = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="amphora-image-glance-") as folder:
         os.chdir(folder)
+        functional = importlib.import_module("glance.tests.functional")  # writes a log file to where it is imported
         Path("glance").symlink_to(Path(str(glance.__file__)).parent)  # the tests find their files from here
         cfg.CONF.register_opts(database_opts, group="database")  # which Glance's own runner has from another test
-        migrate_once(Path(folder))
+        migrate_once(functional, Path(folder))
         if not named:
             empty = Path(folder) / "relations.sqlite"
             Schema(f"sqlite:///{empty}").upgrade()
-            put_filter_in(empty)
+            put_filter_in(functional, empty)
         result, failed = run(named or [f"glance.tests.functional.{name}" for name in _TESTS])
         os.chdir("/")
     if named:
