@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
+import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 from fakes.glance_import import FakeImports
@@ -122,3 +124,30 @@ def test_who_waits_ends_when_told_to():
     stop.now()
     with pytest.raises(KeyboardInterrupt):
         stop.sleep(60)
+
+
+def test_an_interrupt_ends_what_goes_on_in_every_cloud(source):
+    """The issue: "Ctrl-C removes what was begun"; what a cloud's thread began, it removes as it ends."""
+    ended, went_on, both = [], [], threading.Barrier(2)
+
+    def opened(stop):
+        def publish(*_):
+            if both.wait(5) == 0:
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            try:
+                stop.sleep(3)
+                went_on.append(1)
+            except KeyboardInterrupt:
+                ended.append(1)
+                raise
+
+        return SimpleNamespace(publish=publish)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            targets = [Target(name=name, open=opened) for name in ("a", "b")]
+            publish_to_all(targets, Load(disk_format="qcow2", source=source), Order(name="v1"))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (len(ended), went_on) == (2, [])

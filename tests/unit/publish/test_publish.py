@@ -183,6 +183,13 @@ def test_an_image_of_another_hash_or_maker_is_not_taken_for_it(publish, imports)
     assert len(imports.images) == 2
 
 
+def test_a_whole_image_that_a_running_publisher_has_not_verified_yet_is_not_taken_over(publish, imports):
+    first = publish()
+    imports.images[first.id] = replace(only(imports), properties={SHA512: HASH, PUBLISHER: mark()})
+    again = publish()
+    assert (again.reused, again.found, again.removed) == (False, (first.id,), ())
+
+
 @pytest.mark.parametrize("status", ["queued", "saving", "uploading", "importing", "active"])
 def test_what_a_crashed_run_left_is_removed(publish, imports, status):
     left = imports.create({"name": "v1", "disk_format": "qcow2", "container_format": "bare", "visibility": "private"})
