@@ -54,8 +54,8 @@ def publish_to_all(targets: Sequence[Target], load: Load, order: Order) -> list[
             lane.leave()
 
     with ThreadPoolExecutor(len(targets)) as pool:
-        begun = [pool.submit(run, each, shared.lane()) for each in targets]
         try:
+            begun = [pool.submit(run, each, shared.lane()) for each in targets]
             wait(begun)
         except BaseException:
             stop.now()

@@ -143,10 +143,10 @@ def test_an_interrupt_ends_what_goes_on_in_every_cloud(source):
 
         return SimpleNamespace(publish=publish)
 
+    targets = [Target(name=name, open=opened) for name in ("a", "b")]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            targets = [Target(name=name, open=opened) for name in ("a", "b")]
             publish_to_all(targets, Load(disk_format="qcow2", source=source), Order(name="v1"))
     finally:
         signal.signal(signal.SIGINT, before)
