@@ -62,12 +62,14 @@ class Database:
             max_retries=0,
             mysql_sql_mode="TRADITIONAL",
             mysql_wsrep_sync_wait=None,
-            # SQLite has no pool in which one could wait.
+            # What oslo.db puts in the place of SQLite's pool knows no waiting.
             pool_timeout=None if url.get_backend_name() == "sqlite" else settings.timeout_seconds,
             slave_connection=None,
             sqlite_synchronous=True,
             thread_checkin=False,  # a pause for green threads, which Glance has no more
         )
+        if url.get_backend_name() == "sqlite":
+            self._manager.append_on_engine_create(lambda engine: _keep_connections(engine, settings))
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -120,6 +122,23 @@ def _patience(url: sa.URL, seconds: int) -> str:
         case "mysql" | "mariadb":
             return f"connect_timeout={seconds}&read_timeout={seconds}&write_timeout={seconds}"
     return ""
+
+
+def _keep_connections(engine: sa.Engine, settings: Settings) -> None:
+    """Give SQLite back the pool that SQLAlchemy has for files, with all that listens to the one that oslo.db put there.
+
+    That one opens the file anew for each transaction, which takes longer than our query.
+    """
+    opening = engine.pool
+    engine.pool = sa.QueuePool(
+        opening._creator,  # noqa: SLF001 - as SQLAlchemy does to make one pool like another
+        pool_size=settings.max_pool_size,
+        max_overflow=settings.max_overflow,
+        timeout=settings.timeout_seconds,
+        pre_ping=True,
+        dialect=engine.dialect,
+        _dispatch=opening.dispatch,
+    )
 
 
 @contextmanager

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from amphora_image.errors import ConfigurationError
 from amphora_image.relation.database import Database, Settings
 from amphora_image.relation.schema import Schema
-from amphora_image.relation.store import Wanted
+from amphora_image.relation.store import RelationStore, Wanted
 from amphora_image.relation.table import RELATIONS
+from amphora_image.relation.values import Kind, Relation
 
 
 @pytest.mark.parametrize("wrong", ["", "canary", "nosuch://u:canary@h/d", "postgresql+nosuch://u:canary@h/d"])
@@ -38,4 +40,22 @@ def test_a_page_is_one_range_of_an_index_in_its_order(tmp_path, wanted, index):
         plan = " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
     assert f"ix_amphora_image_relations_{index}" in plan
     assert "TEMP B-TREE" not in plan
+    database.dispose()
+
+
+def test_a_file_of_sqlite_is_opened_once_and_not_for_each_transaction(tmp_path):
+    url = f"sqlite:///{tmp_path}/x.sqlite"
+    Schema(url).upgrade()
+    database, opened = Database(Settings(url)), []
+    store = RelationStore(database)
+    one = Relation(installation="u", instance_id="i", image_id="m", kind=Kind.BOOT)
+    with database.reading() as connection:
+        sa.event.listen(connection.engine, "connect", lambda *_: opened.append(1))
+    for _ in range(3):
+        store.record(one)
+        assert [each.relation for each in store.page(Wanted(instance_id="i"))] == [one]
+    assert opened == []
+    database.dispose()
+    store.page(Wanted(instance_id="i"))
+    assert opened == [1]
     database.dispose()
