@@ -31,7 +31,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	@rm -rf $(VENV)
 	@echo 'Installing real OpenStack services and the tools into $(VENV); this takes one to three minutes, once.'
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[relation,sandbox,test]'
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[build,relation,sandbox,test]'
 	@touch $@
 
 clean:

@@ -27,6 +27,7 @@ from amphora_image.errors.choosing import (
     NothingWantedError,
 )
 from amphora_image.errors.contents import FormatMismatchError, UnsafeImageError
+from amphora_image.errors.inspection import UnreadableImageError
 from amphora_image.errors.local import MissingPropertyError
 from amphora_image.errors.promotion import (
     CannotBootError,
@@ -136,6 +137,7 @@ __all__ = [
     "UnbootableSystemError",
     "UnknownChoiceError",
     "UnknownSchemeError",
+    "UnreadableImageError",
     "UnsafeImageError",
     "UntrustedMirrorError",
     "UnusableFileError",

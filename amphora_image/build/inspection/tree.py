@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All files of an image by their paths, with what is mounted below its root; links lead nowhere outside it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from amphora_image.build.inspection.structure import DamagedError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from amphora_image.build.inspection.file_system import FileSystem, Node
+
+_MOST_FOLDER_BYTES = 1 << 30
+_LONGEST_PATH = 4096
+_MOST_LINKS = 40  # as in the kernel
+
+
+class File(NamedTuple):
+    """A node, and the file system it is in."""
+
+    system: FileSystem
+    node: Node
+
+
+class Tree:
+    """The files of ``root`` and of what is mounted in it, read at once. A path begins with / and has no / at its end.
+
+    In paths and in texts that are given here, what is no UTF-8 or cannot be printed is escaped with backslashes.
+    """
+
+    def __init__(
+        self, root: FileSystem, mounts: Mapping[str, FileSystem] | None = None, *, most_files: int = 1_000_000
+    ) -> None:
+        self.files: dict[str, File] = {}
+        self.folders: dict[str, list[str]] = {}
+        self._mounts = dict(mounts or {})
+        self._seen: set[tuple[int, int]] = set()
+        self._left_bytes = _MOST_FOLDER_BYTES
+        pending = deque([("", File(root, root.root))])
+        while pending:
+            path, folder = pending.popleft()
+            names = self.folders[path] = []
+            for raw, number in self._entries(folder):
+                name = plain(raw)
+                below = f"{path}/{name}"
+                file = self._mounted(below) or File(folder.system, folder.system.node(number))
+                names.append(name)
+                self.files[below] = file
+                if file.node.is_folder:
+                    pending.append((below, file))
+            if len(self.files) > most_files:
+                raise UnsupportedError(f"it has more than {most_files} files", "give the image of an amphora")
+
+    def resolve(self, path: str) -> str | None:
+        """Follow all links on the way to ``path``; give the path they lead to, None where there is nothing."""
+        left, here, links = deque(path.split("/")), "", 0
+        while left:
+            name = left.popleft()
+            if name in {"", "."}:
+                continue
+            if name == "..":
+                here = here.rpartition("/")[0]
+                continue
+            found = self.files.get(f"{here}/{name}")
+            if found is None:
+                return None
+            if not found.node.is_link:
+                here = f"{here}/{name}"
+                continue
+            links += 1
+            target = plain(found.system.target(found.node))
+            if links > _MOST_LINKS or len(target) + len(left) > _LONGEST_PATH:
+                return None
+            if target.startswith("/"):
+                here = ""
+            left.extendleft(reversed(target.split("/")))
+        return here
+
+    def find(self, path: str) -> File | None:
+        """Give the file or folder that ``path`` leads to."""
+        found = self.resolve(path)
+        return self.files.get(found) if found else None
+
+    def names(self, path: str) -> list[str]:
+        """Give what is in a folder, in order; nothing where it is none."""
+        found = self.resolve(path)
+        return sorted(self.folders.get(found, ())) if found is not None else []
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """Give a regular file's contents, None where there is none."""
+        found = self.find(path)
+        if found is None or not found.node.is_file:
+            return None
+        return found.system.read(found.node, limit)
+
+    def text(self, path: str, limit: int = 1 << 20) -> str | None:
+        """Give a text file's contents, None where there is none."""
+        found = self.read(path, limit)
+        return None if found is None else found.decode("utf-8", "backslashreplace")
+
+    def target(self, path: str) -> str | None:
+        """Say what is written in a link, None where ``path`` itself is none."""
+        found = self.files.get(path)
+        return plain(found.system.target(found.node)) if found is not None and found.node.is_link else None
+
+    def _mounted(self, path: str) -> File | None:
+        system = self._mounts.get(path)
+        return None if system is None else File(system, system.root)
+
+    def _entries(self, folder: File) -> list[tuple[bytes, int]]:
+        """Read a folder, unless its kind, its size or how it was come to cannot be."""
+        key = (id(folder.system), folder.node.number)
+        self._left_bytes -= folder.node.size
+        if key in self._seen or self._left_bytes < 0:
+            raise DamagedError("its folders are in one another, or are larger than can be")
+        self._seen.add(key)
+        found = folder.system.entries(folder.node)
+        for name, _ in found:
+            if not name or b"/" in name or len(name) > 1024:
+                raise DamagedError("a folder has a name that cannot be")
+        return found
+
+
+def plain(raw: bytes) -> str:
+    """Give a name, or a short text, as what can be printed on any terminal."""
+    text = raw.decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
