@@ -32,6 +32,7 @@ COMMANDS = {
     "fetch": "amphora_image.cli.fetch:Fetch",
     "history": "amphora_image.cli.promote:History",
     "import-info": "amphora_image.cli.import_info:ImportInfo",
+    "inspect": "amphora_image.cli.inspect:Inspect",
     "installation-uuid generate": "amphora_image.cli.related:Generate",
     "promote": "amphora_image.cli.promote:Promote",
     "publish": "amphora_image.cli.publish:Publish",
