@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from amphora_image.publish.order import Order, Published
     from amphora_image.publish.publish import Load, Publisher
 
+#: Not for ever: a signal that comes just before Python begins to wait is seen only when it ends.
+_LOOK_SECONDS = 0.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -56,7 +59,8 @@ def publish_to_all(targets: Sequence[Target], load: Load, order: Order) -> list[
     with ThreadPoolExecutor(len(targets)) as pool:
         try:
             begun = [pool.submit(run, each, shared.lane()) for each in targets]
-            wait(begun)
+            while wait(begun, timeout=_LOOK_SECONDS).not_done:
+                pass
         except BaseException:
             stop.now()
             raise

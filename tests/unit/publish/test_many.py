@@ -128,11 +128,12 @@ def test_who_waits_ends_when_told_to():
 
 def test_an_interrupt_ends_what_goes_on_in_every_cloud(source):
     """The issue: "Ctrl-C removes what was begun"; what a cloud's thread began, it removes as it ends."""
-    ended, went_on, both = [], [], threading.Barrier(2)
+    ended, went_on, threads, both = [], [], [], threading.Barrier(2)
 
     def opened(stop):
         def publish(*_):
-            if both.wait(5) == 0:
+            threads.append(threading.current_thread())
+            if both.wait(30) == 0:
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             try:
                 stop.sleep(3)
@@ -150,4 +151,6 @@ def test_an_interrupt_ends_what_goes_on_in_every_cloud(source):
             publish_to_all(targets, Load(disk_format="qcow2", source=source), Order(name="v1"))
     finally:
         signal.signal(signal.SIGINT, before)
+    for each in threads:
+        each.join(30)
     assert (len(ended), went_on) == (2, [])
