@@ -20,6 +20,7 @@ from nox.command import CommandFailed
 
 ROOT = pathlib.Path(__file__).parent
 BIN = pathlib.Path(sys.executable).parent
+ELEMENTS = ROOT / "amphora_image" / "build" / "elements"
 CONSTRAINTS = ROOT / "constraints.txt"
 SAMPLE = ROOT / "etc" / "amphora_image.conf.sample"
 SPDX = "# SPDX-License-Identifier: Apache-2.0\n"
@@ -35,6 +36,13 @@ def _run(session: nox.Session, *command: str, **environment: str) -> None:
     environment["PATH"] = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     patience = {"interrupt_timeout": 60, "terminate_timeout": 60}  # after Ctrl-C a sandbox has to be ended first
     session.run(str(BIN / program), *arguments, env=environment, external=True, **patience)
+
+
+def _scripts() -> list[str]:
+    """List our shell scripts, by what they begin with or are called."""
+    candidates = [path for path in (*ROOT.glob("*.sh"), ROOT / ".ci" / "run", *ELEMENTS.rglob("*")) if path.is_file()]
+    starts = (b"#!/bin/sh\n", b"#!/bin/bash\n", b"#!/usr/bin/env bash\n")
+    return sorted(str(path) for path in candidates if path.suffix == ".bash" or path.read_bytes().startswith(starts))
 
 
 @nox.session(python=False)
@@ -75,9 +83,11 @@ def check(session: nox.Session) -> None:
         ("lint-imports",),
         *([("reno", "lint")] if (ROOT / ".git").exists() else []),  # it reads the history, which an sdist has not
         ("pytest", "--quiet", "tests/unit/test_sample.py"),
+        ("shellcheck", *_scripts()),
+        ("dib-lint",),
     ):
         try:
-            _run(session, *command)
+            _run(session, *command, ELEMENTS_DIR=str(ELEMENTS), LIB_DIR=str(ELEMENTS))
         except CommandFailed:
             failed.append(" ".join(command))
     if failed:

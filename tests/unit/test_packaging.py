@@ -36,7 +36,8 @@ DISTRIBUTIONS = {
 #: What we write: folders, and what lies beside them. Not what git ignores and what tools leave.
 WRITTEN = (".ci", "amphora_image", "benchmarks", "doc/adr", "doc/source", "etc", "examples", "releasenotes", "tests")
 KINDS = {".cfg", ".conf", ".in", ".ini", ".py", ".rst", ".sample", ".svg", ".toml", ".txt", ".yaml", ""}
-UNMARKED = {"LICENSE", "py.typed"}  # the licence itself, and a file that is empty by its definition
+#: The licence itself, a file that is empty by its definition, and files of formats that have no comments.
+UNMARKED = {"LICENSE", "py.typed", "element-deps", "element-provides", "pkg-map", "active_profile"}
 
 
 def lines_of(section, option):
