@@ -161,7 +161,8 @@ class Promoter:
                 self.pace.sleep(self.pace.settle_seconds)
                 kept_by = top.id
             elif top.id == entry.to:
-                self._retire(ensurer, tag, entry, holders)
+                # Another promotion of the same image may have come after ours; if its promoter died, we finish it.
+                self._retire(ensurer, tag, own_entry(top, tag) or entry, holders)
             else:
                 ensurer.ensure(entry.to, Untagged(tag, lambda _: None))
                 later = own_entry(top, tag)

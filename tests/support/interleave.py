@@ -67,6 +67,8 @@ class Stage:
 
     #: From an answer to the end of the request that it leads to: the request, its save, and what comes after.
     _SETTLED_STEPS = 4
+    #: Far more than any of them needs, killed ones among its fellows or not.
+    _MAX_STEPS = 2000
 
     def __init__(self) -> None:
         self._callers: list[Caller] = []
@@ -115,6 +117,7 @@ class Stage:
     def _turn(self, caller: Caller, look: Callable[[], None]) -> None:
         if caller.over:
             return
+        assert caller.steps < self._MAX_STEPS, "a caller goes on for ever"
         self._on = caller
         try:
             caller.step()
