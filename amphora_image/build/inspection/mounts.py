@@ -40,12 +40,12 @@ class Volume:
 
 def mounted(volumes: Sequence[Volume]) -> Tree:
     """Read the file system that has an os-release, or else the first that can be read, and what its fstab names."""
-    trees = ((each, Tree(each.system)) for each in volumes if each.system is not None)
     read = []
-    for volume, tree in trees:
+    for tree in (Tree(each.system) for each in volumes if each.system is not None):
         if any(map(tree.find, OS_RELEASE)):
-            mounts = dict(_mounts(tree, volumes))
-            return Tree(volume.system, mounts) if mounts and volume.system else tree
+            for path, system in sorted(_mounts(tree, volumes), key=lambda mount: mount[0]):
+                tree.mount(path, system)
+            return tree
         read.append(tree)
     return read[0]
 

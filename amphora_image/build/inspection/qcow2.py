@@ -11,14 +11,12 @@ import sys
 import zlib
 from array import array
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from amphora_image.build.inspection.structure import DamagedError, UnsupportedError
 from amphora_image.build.inspection.zstd import unpack_zstd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from amphora_image.build.inspection.disk import Readable
 
 MAGIC = b"QFI\xfb"
@@ -26,6 +24,7 @@ _HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
 _V3 = struct.Struct(">QQQII")
 _LARGEST_L1 = 32 << 20  # QEMU's own limit, in bytes
 _KEPT_BYTES = 64 << 20
+_STEP_BYTES = 16 << 10
 _OFFSET = 0x00FF_FFFF_FFFF_FE00
 _COMPRESSED = 1 << 62
 _READS_ZERO = 1
@@ -67,8 +66,8 @@ class Qcow2:
             raise DamagedError(f"its first table has {entries} entries for a disk of {self.size} bytes")
         self._l1 = _table(file.read(table, entries * 8))
         kept = max(8, _KEPT_BYTES >> bits)
-        self._unpack: Callable[[bytes, int], bytes] = unpack_zstd if self.compression == "zstd" else _unpack_zlib
-        self._zeros = bytes(1 << bits)
+        self._packed = _Zstd if self.compression == "zstd" else _Zlib
+        self._zeros = _Plain(bytes(1 << bits))
         self._l2 = lru_cache(maxsize=kept)(self._load_l2)
         self._cluster = lru_cache(maxsize=kept)(self._load_cluster)
 
@@ -82,10 +81,9 @@ class Qcow2:
             raise DamagedError(f"{size} bytes at {offset} of a disk of {self.size} are needed")
         first, start = offset >> self._bits, offset & ((1 << self._bits) - 1)
         if start + size <= 1 << self._bits:
-            cluster: bytes = self._cluster(first)
-            return cluster[start : start + size]
+            return self._first(first, start + size)[start : start + size]
         last = (end - 1) >> self._bits
-        found: bytes = b"".join(map(self._cluster, range(first, last + 1)))
+        found = b"".join(self._first(number, 1 << self._bits) for number in range(first, last + 1))
         return found[start : start + size]
 
     def check_end(self) -> None:
@@ -131,7 +129,15 @@ class Qcow2:
             return 0, 0
         return entry & _OFFSET, 1 << self._bits
 
-    def _load_cluster(self, number: int) -> bytes:
+    def _first(self, number: int, count: int) -> bytes:
+        """Give no fewer than the first ``count`` bytes of a cluster, and unpack little more of it."""
+        cluster: _Cluster = self._cluster(number)
+        found = cluster.first(count)
+        if len(found) < count:
+            raise DamagedError(f"what is compressed in cluster {number} is cut off")
+        return found
+
+    def _load_cluster(self, number: int) -> _Cluster:
         index, within = number >> self._l2_bits, number & ((1 << self._l2_bits) - 1)
         place = self._l1[index] & _OFFSET
         if not place:
@@ -141,12 +147,9 @@ class Qcow2:
         if not size:
             return self._zeros
         if not entry & _COMPRESSED:
-            return self._file.read(start, size)
+            return _Plain(self._file.read(start, size))
         packed = self._file.read(start, min(size, max(1, self._file.size - start)))
-        cluster = self._unpack(packed, 1 << self._bits)
-        if len(cluster) != 1 << self._bits:
-            raise DamagedError(f"what is compressed at byte {start} is cut off")
-        return cluster
+        return self._packed(packed, 1 << self._bits)
 
 
 def _table(data: bytes) -> array[int]:
@@ -156,8 +159,41 @@ def _table(data: bytes) -> array[int]:
     return table
 
 
-def _unpack_zlib(packed: bytes, size: int) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=-12).decompress(packed, size)
-    except zlib.error as error:
-        raise DamagedError(f"what is compressed in it cannot be unpacked: {error}") from error
+class _Cluster(Protocol):
+    """A cluster, of which as much is unpacked as was asked for: a folder is often 4 KiB of 64."""
+
+    def first(self, count: int) -> bytes:
+        """Give the first ``count`` bytes, or more of them; fewer where there are no more."""
+
+
+class _Plain:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def first(self, count: int) -> bytes:  # noqa: ARG002 - it has them all
+        return self._data
+
+
+class _Zstd(_Plain):
+    """zstd unpacks blocks that are larger than a cluster mostly is."""
+
+    def __init__(self, packed: bytes, size: int) -> None:
+        super().__init__(unpack_zstd(packed, size))
+
+
+class _Zlib:
+    def __init__(self, packed: bytes, size: int) -> None:
+        self._unpacker = zlib.decompressobj(wbits=-12)
+        self._rest = packed
+        self._size = size
+        self._data = b""
+
+    def first(self, count: int) -> bytes:
+        if count > len(self._data):
+            wanted = min(self._size, -(-count // _STEP_BYTES) * _STEP_BYTES)
+            try:
+                self._data += self._unpacker.decompress(self._rest, wanted - len(self._data))
+            except zlib.error as error:
+                raise DamagedError(f"what is compressed in it cannot be unpacked: {error}") from error
+            self._rest = self._unpacker.unconsumed_tail
+        return self._data

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from amphora_image.build.inspection.structure import DamagedError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from amphora_image.build.inspection.file_system import FileSystem, Node
 
 _MOST_FOLDER_BYTES = 1 << 30
@@ -26,33 +24,28 @@ class File(NamedTuple):
 
 
 class Tree:
-    """The files of ``root`` and of what is mounted in it, read at once. A path begins with / and has no / at its end.
+    """The files of ``root`` and of what :meth:`mount` adds, read at once. A path begins with / and has no / at its end.
 
     In paths and in texts that are given here, what is no UTF-8 or cannot be printed is escaped with backslashes.
     """
 
-    def __init__(
-        self, root: FileSystem, mounts: Mapping[str, FileSystem] | None = None, *, most_files: int = 1_000_000
-    ) -> None:
+    def __init__(self, root: FileSystem, *, most_files: int = 1_000_000) -> None:
         self.files: dict[str, File] = {}
         self.folders: dict[str, list[str]] = {}
-        self._mounts = dict(mounts or {})
+        self._most_files = most_files
         self._seen: set[tuple[int, int]] = set()
         self._left_bytes = _MOST_FOLDER_BYTES
-        pending = deque([("", File(root, root.root))])
-        while pending:
-            path, folder = pending.popleft()
-            names = self.folders[path] = []
-            for raw, number in self._entries(folder):
-                name = plain(raw)
-                below = f"{path}/{name}"
-                file = self._mounted(below) or File(folder.system, folder.system.node(number))
-                names.append(name)
-                self.files[below] = file
-                if file.node.is_folder:
-                    pending.append((below, file))
-            if len(self.files) > most_files:
-                raise UnsupportedError(f"it has more than {most_files} files", "give the image of an amphora")
+        self._add("", root)
+
+    def mount(self, path: str, system: FileSystem) -> None:
+        """Put a file system in the place of a folder and of all in it; where ``path`` is no folder, do nothing."""
+        if path not in self.folders or not path:
+            return
+        for files in (self.files, self.folders):
+            for below in [each for each in files if each.startswith(f"{path}/")]:
+                del files[below]
+        self.files[path] = File(system, system.root)
+        self._add(path, system)
 
     def resolve(self, path: str) -> str | None:
         """Follow all links on the way to ``path``; give the path they lead to, None where there is nothing."""
@@ -106,18 +99,29 @@ class Tree:
         found = self.files.get(path)
         return plain(found.system.target(found.node)) if found is not None and found.node.is_link else None
 
-    def _mounted(self, path: str) -> File | None:
-        system = self._mounts.get(path)
-        return None if system is None else File(system, system.root)
+    def _add(self, path: str, system: FileSystem) -> None:
+        """Read all folders of a file system."""
+        pending = deque([(path, system.root)])
+        while pending:
+            here, folder = pending.popleft()
+            names = self.folders[here] = []
+            for raw, number in self._entries(system, folder):
+                name, node = plain(raw), system.node(number)
+                names.append(name)
+                self.files[f"{here}/{name}"] = File(system, node)
+                if node.is_folder:
+                    pending.append((f"{here}/{name}", node))
+            if len(self.files) > self._most_files:
+                raise UnsupportedError(f"it has more than {self._most_files} files", "give the image of an amphora")
 
-    def _entries(self, folder: File) -> list[tuple[bytes, int]]:
-        """Read a folder, unless its kind, its size or how it was come to cannot be."""
-        key = (id(folder.system), folder.node.number)
-        self._left_bytes -= folder.node.size
+    def _entries(self, system: FileSystem, folder: Node) -> list[tuple[bytes, int]]:
+        """Read a folder, unless its size or how it was come to cannot be."""
+        key = (id(system), folder.number)
+        self._left_bytes -= folder.size
         if key in self._seen or self._left_bytes < 0:
             raise DamagedError("its folders are in one another, or are larger than can be")
         self._seen.add(key)
-        found = folder.system.entries(folder.node)
+        found = system.entries(folder)
         for name, _ in found:
             if not name or b"/" in name or len(name) > 1024:
                 raise DamagedError("a folder has a name that cannot be")

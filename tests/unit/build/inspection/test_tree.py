@@ -44,10 +44,17 @@ def test_a_link_that_grows_on_each_step_ends():
 
 
 def test_what_is_mounted_takes_the_place_of_the_folder():
-    boot = FakeFileSystem({"vmlinuz-6": "kernel"})
-    files = Tree(FakeFileSystem({"boot/old": "", "etc/x": ""}), {"/boot": boot})
-    assert set(files.files) == {"/boot", "/boot/vmlinuz-6", "/etc", "/etc/x"}
+    files = tree({"boot/old/x": "", "bootstrap": "", "etc/x": ""})
+    files.mount("/boot", FakeFileSystem({"vmlinuz-6": "kernel", "efi/": ""}))
+    files.mount("/boot/efi", FakeFileSystem({"EFI/": ""}))
+    files.mount("/etc/x", FakeFileSystem({"y": ""}))
+    files.mount("/none", FakeFileSystem({"y": ""}))
+    assert set(files.files) == {
+        *("/boot", "/boot/vmlinuz-6", "/boot/efi", "/boot/efi/EFI"),
+        *("/bootstrap", "/etc", "/etc/x"),
+    }
     assert files.read("/boot/vmlinuz-6", 10) == b"kernel"
+    assert files.names("/boot") == ["efi", "vmlinuz-6"]
 
 
 def test_only_regular_files_have_contents():
