@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from cliff.columns import FormattableColumn
 from cliff.show import ShowOne
 
 if TYPE_CHECKING:
     import argparse
-
-    from amphora_image.publish.progress import Progress
 
 _REFERENCE_HELP = (
     "glance://tag/NAME, glance://UUID, https://HOST/PATH, http://…, file:///PATH, or any other scheme that an installed "
@@ -89,42 +87,15 @@ class Fetch(ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
         """Fetch, and show what lies there now."""
         from amphora_image.cli.sources import open_source  # noqa: PLC0415 - heavy
-        from amphora_image.services.cache import Cache  # noqa: PLC0415 - heavy
-        from amphora_image.services.fetch import check_destination, fetch  # noqa: PLC0415 - heavy
+        from amphora_image.services.fetch import check_destination  # noqa: PLC0415 - heavy
 
         destination = parsed_args.destination
         check_destination(destination, overwrite=parsed_args.overwrite)
         source = open_source(self.app.options, parsed_args.reference)
-        cache = None if parsed_args.no_cache else Cache.of(source.conf)
-        service = cache.before(source.service, source.reference, source.info) if cache else source.service
-        progress = _Counted(_progress(self.app.stderr))
-        progress.begin(f"fetching {source.reference.shown}", source.info.size)
-        try:
-            done = fetch(
-                service,
-                source.reference,
-                destination,
-                declared=source.info.disk_format,
-                progress=progress,
-            )
-        finally:
-            progress.end()
+        done = source.bring(destination, self.app.stderr, use_cache=not parsed_args.no_cache)
         names = ("reference", "path", "size", "disk_format", "digest", "resumed_at")
         digest = str(done.digest) if done.digest else None
         return names, [source.reference.shown, str(done.path), done.size, done.disk_format, digest, done.resumed_at]
-
-
-class _Counted:
-    """Adds up what is told piece by piece."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self.begin, self.end = progress.begin, progress.end
-        self._done = 0
-
-    def __call__(self, count: int) -> None:
-        self._done += count
-        self._progress.moved(self._done)
 
 
 class _Pairs(FormattableColumn[Any]):
@@ -135,14 +106,3 @@ class _Pairs(FormattableColumn[Any]):
 
     def machine_readable(self) -> dict[str, str]:
         return dict(self._value)
-
-
-def _progress(out: TextIO) -> Progress:
-    """Draw a bar where somebody looks on; else write lines."""
-    if out.isatty():
-        from amphora_image.publish.bar import Bars  # noqa: PLC0415 - its library is for terminals alone
-
-        return Bars(out)
-    from amphora_image.publish.progress import Lines  # noqa: PLC0415 - not for --help
-
-    return Lines(out)

@@ -3,25 +3,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cliff.columns import FormattableColumn
 from cliff.show import ShowOne
 
-from amphora_image.errors import ConfigurationError
+from amphora_image.errors import ConfigurationError, UnreadableImageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from amphora_image.build.inspection.diff import Change
+    from amphora_image.build.inspection.policy import Policy
     from amphora_image.build.inspection.report import Account, Inspection, Partition, Privileged, Software
 
 _BROKEN_EXIT_CODE = 4  # as of an image that may not be booted
 _EPILOG = """examples: `amphora-image inspect amphora.qcow2`; `amphora-image inspect amphora.qcow2 -f json -c packages`;
-`amphora-image inspect amphora.qcow2 --policy policy.yaml`; `amphora-image inspect --diff in-use.qcow2 new.qcow2`. A policy is
+`amphora-image inspect amphora.qcow2 --policy policy.yaml`; `amphora-image inspect --diff glance://tag/amphora new.qcow2`. A policy is
 YAML: os: debian; release: '12'; architecture: x86_64; format: qcow2; boot: [bios, uefi]; max_size: 400 MiB; max_virtual_size:
 2 GiB; packages: {haproxy: at least 2.6, telnetd: absent, keepalived: present}; agent: at least 19.0; haproxy: at least
 2.6; units: {amphora-agent: enabled}; password_login: false; authorized_keys: false; privileged: [/usr/bin/su]. exit codes besides the
@@ -35,7 +38,8 @@ class Inspect(ShowOne):
 
     qcow2, raw and fixed VHD images are read, with ext2, ext3, ext4 and FAT file systems. With --policy the image is judged,
     and every rule that it breaks is told. With --diff two images are compared: the first is the one before, the second
-    the one after.
+    the one after. What a reference names (glance://tag/NAME, https://…) is fetched first, verified, and not kept; with
+    [image_cache] path set it is fetched once.
     """
 
     _epilog = _EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
@@ -44,7 +48,12 @@ class Inspect(ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Take one image or two, and what to do."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="File of a disk image.")
+        parser.add_argument(
+            "images",
+            metavar="IMAGE",
+            nargs="+",
+            help="File of a disk image, or a reference with ://, which is fetched.",
+        )
         doing = parser.add_mutually_exclusive_group()
         doing.add_argument("--policy", metavar="FILE", type=Path, help="YAML of what the image has to keep.")
         doing.add_argument("--diff", action="store_true", help="Tell what differs between two images.")
@@ -56,31 +65,47 @@ class Inspect(ShowOne):
         if len(images) != 1 + parsed_args.diff:
             wanted = "--diff compares two images" if parsed_args.diff else "one image is inspected at a time"
             raise ConfigurationError(f"{wanted}, and {len(images)} are given", "see `amphora-image inspect --help`")
-        if parsed_args.diff:
-            from amphora_image.build.inspection.diff import diff  # noqa: PLC0415 - heavy
+        rules = _read_rules(parsed_args.policy)
+        with ExitStack() as brought:
+            local = [brought.enter_context(self._local(image)) for image in images]
+            if parsed_args.diff:
+                from amphora_image.build.inspection.diff import diff  # noqa: PLC0415 - heavy
 
-            return _compared(diff(*images), shown)
-        return self._inspected(images[0], parsed_args.policy, shown)
+                return _compared(diff(*(path for _, path in local)), shown)
+            from amphora_image.build.inspection.inspect import inspect  # noqa: PLC0415 - heavy
+
+            ((name, path),) = local
+            found = replace(inspect(path), path=name)
+        names, values = _columns(found, shown)
+        if rules is None:
+            return names, values
+        broken = rules.violations(found)
+        if broken:
+            self.app.LOG.error("amphora-image: %s breaks its policy in %d points; see violations", name, len(broken))
+            self._exit_code = _BROKEN_EXIT_CODE
+        return (*names, "violations"), [*values, _lines(broken, str)]
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """End with 4 when the image does not keep the policy."""
         return super().run(parsed_args) or self._exit_code
 
-    def _inspected(self, image: Path, policy: Path | None, shown: Sequence[str]) -> tuple[tuple[str, ...], list[Any]]:
-        from amphora_image.build.inspection.inspect import inspect  # noqa: PLC0415 - heavy
+    @contextmanager
+    def _local(self, image: str) -> Iterator[tuple[str, Path]]:
+        """Give the name of an image, and a path to it; what a reference names is there only within."""
+        if "://" not in image or Path(image).exists():
+            yield image, Path(image)
+            return
+        from amphora_image.cli.sources import open_source  # noqa: PLC0415 - heavy
 
-        if policy is None:
-            return _columns(inspect(image), shown)
-        from amphora_image.build.inspection.policy import read_policy  # noqa: PLC0415 - its library is for YAML alone
-
-        rules = read_policy(policy)
-        found = inspect(image)
-        broken = rules.violations(found)
-        if broken:
-            self.app.LOG.error("amphora-image: %s breaks its policy in %d points; see violations", image, len(broken))
-            self._exit_code = _BROKEN_EXIT_CODE
-        names, values = _columns(found, shown)
-        return (*names, "violations"), [*values, _lines(broken, str)]
+        source = open_source(self.app.options, image)
+        with TemporaryDirectory(prefix="amphora-image-") as folder:
+            path, name = Path(folder) / "image", source.reference.shown
+            source.bring(path, self.app.stderr)
+            try:
+                yield name, path
+            except UnreadableImageError as error:
+                error.path = name if error.path == str(path) else error.path
+                raise
 
 
 class _Shown(FormattableColumn[Any]):
@@ -95,6 +120,14 @@ class _Shown(FormattableColumn[Any]):
 
     def machine_readable(self) -> Any:
         return self._value
+
+
+def _read_rules(policy: Path | None) -> Policy | None:
+    if policy is None:
+        return None
+    from amphora_image.build.inspection.policy import read_policy  # noqa: PLC0415 - its library is for YAML alone
+
+    return read_policy(policy)
 
 
 def _columns(found: Inspection, shown: Sequence[str]) -> tuple[tuple[str, ...], list[Any]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from amphora_image.cli.context import names_a_cloud
 from amphora_image.config import load
@@ -16,15 +16,20 @@ from amphora_image.contents import Inspector
 from amphora_image.drivers.runtime import Runtime
 from amphora_image.errors import ConfigurationError
 from amphora_image.reference import IdReference, Pin, Reference, TagReference
+from amphora_image.services.cache import Cache
+from amphora_image.services.fetch import fetch
 from amphora_image.services.metadata import with_defaults
 from amphora_image.services.registry import Services, Surroundings
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from oslo_config import cfg
 
+    from amphora_image.publish.progress import Progress
     from amphora_image.services.base import ImageInfo, ImageService
+    from amphora_image.services.fetch import Fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,20 @@ class Source:
                 if inspector.format is not None:
                     break
         return inspector.format
+
+    def bring(self, destination: Path, out: TextIO, *, use_cache: bool = True) -> Fetched:
+        """Put the image into the file ``destination``, verified; progress goes to ``out``.
+
+        :raises AmphoraImageError: as :func:`~amphora_image.services.fetch.fetch`.
+        """
+        cache = Cache.of(self.conf) if use_cache else None
+        service = cache.before(self.service, self.reference, self.info) if cache else self.service
+        progress = _Counted(_progress(out))
+        progress.begin(f"fetching {self.reference.shown}", self.info.size)
+        try:
+            return fetch(service, self.reference, destination, declared=self.info.disk_format, progress=progress)
+        finally:
+            progress.end()
 
     def read_digest(self) -> Pin:
         """Read, and so verify, all of the image; give its sha256."""
@@ -89,3 +108,27 @@ def open_source(options: argparse.Namespace, text: str) -> Source:
     if not isinstance(settled, IdReference):
         info = with_defaults(info, conf[AMPHORA_IMAGE].image_properties)
     return Source(conf=conf, service=service, reference=settled, info=info)
+
+
+class _Counted:
+    """Adds up what is told piece by piece."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.begin, self.end = progress.begin, progress.end
+        self._done = 0
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        self._progress.moved(self._done)
+
+
+def _progress(out: TextIO) -> Progress:
+    """Draw a bar where somebody looks on; else write lines."""
+    if out.isatty():
+        from amphora_image.publish.bar import Bars  # noqa: PLC0415 - its library is for terminals alone
+
+        return Bars(out)
+    from amphora_image.publish.progress import Lines  # noqa: PLC0415 - not for --help
+
+    return Lines(out)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from support import amphorae
 from support.filesystems import ext, run
+from support.image_server import serving_image
 
 from amphora_image.build.inspection.disk import opened
 from amphora_image.build.inspection.dpkg import parse
@@ -184,6 +185,23 @@ def test_what_cannot_be_read_ends_the_command_with_1_and_one_line(command, conve
     command("inspect", cut).failed(1, str(cut), "truncated", "download or build it again")
     command("inspect", overlay).failed(1, "backing file", "qemu-img convert")
     command("inspect", tmp_path).failed(2, "is a folder", "give the image file in it")
+
+
+def test_what_a_reference_names_is_fetched_and_called_by_its_name(command, converted, tmp_path):
+    """So that what a tag leads to can be compared with what shall follow it."""
+    whole, ini = converted("web.qcow2", "-c"), tmp_path / "x.ini"
+    ini.write_text("[image_http]\nallowed_addresses = 127.0.0.1/32\nallowed_ports =\nallow_unpinned_http = true\n")
+    environ = {"TMPDIR": str(tmp_path)}
+    with serving_image(whole.read_bytes()) as server:
+        found = command("--config-file", ini, "inspect", server.url, "-f", "json", environ=environ)
+        same = command("--config-file", ini, "inspect", "--diff", server.url, whole, "-f", "json", environ=environ)
+    assert (found.code, json.loads(found.stdout)["path"]) == (0, server.url), found.stderr
+    assert set(map(len, json.loads(same.stdout).values())) == {0}
+    with serving_image(b"text\n" * 999) as server:
+        ended = command("--config-file", ini, "inspect", server.url, environ=environ)
+    assert (ended.code, ended.stdout) == (1, "")
+    assert f"amphora-image: {server.url} cannot be inspected: it has no partition table" in ended.stderr
+    assert not list(tmp_path.glob("amphora-image-*")), "nothing is left"
 
 
 @pytest.mark.parametrize(
