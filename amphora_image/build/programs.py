@@ -20,7 +20,6 @@ SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin
 #: Which package of Debian and Ubuntu brings a program.
 PACKAGES = {
     "chroot": "coreutils",
-    "cpio": "cpio",
     "debootstrap": "debootstrap",
     "debugfs": "e2fsprogs",
     "dumpe2fs": "e2fsprogs",
@@ -37,7 +36,7 @@ PACKAGES = {
     "sfdisk": "fdisk",
     "tar": "tar",
     "unshare": "util-linux",
-    "xz": "xz-utils",
+    "xorriso": "xorriso",
 }
 
 _NO_ROOM = "No space left on device"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "backup": "amphora_image.cli.snapshot:Backup",
     "boot": "amphora_image.cli.boot:Boot",
+    "build": "amphora_image.cli.build:Build",
     "cache list": "amphora_image.cli.cache:List",
     "cache prune": "amphora_image.cli.cache:Prune",
     "cache verify": "amphora_image.cli.cache:Verify",
@@ -54,6 +55,7 @@ COMMANDS = {
     "server show": "amphora_image.cli.server:Show",
     "show": "amphora_image.cli.fetch:Show",
     "snapshot": "amphora_image.cli.snapshot:Snapshot",
+    "test": "amphora_image.cli.trial:Test",
 }
 
 _DESCRIPTION = """Find, explain and boot the image that amphorae are made of.
@@ -111,6 +113,7 @@ class AmphoraImageApp(App):
         from argparse import RawDescriptionHelpFormatter  # noqa: PLC0415 - for this parser only
 
         kwargs = {"epilog": _EPILOG, "formatter_class": RawDescriptionHelpFormatter, **(argparse_kwargs or {})}
+        kwargs["allow_abbrev"] = False  # a command's own --os is no abbreviation of --os-cloud
         parser = super().build_option_parser(description, version, kwargs)
         parser.add_argument(
             "--config-file",

@@ -23,6 +23,7 @@ SETUP.read(ROOT / "setup.cfg")
 
 #: What an import is called → what is installed for it, where the names differ.
 DISTRIBUTIONS = {
+    "diskimage_builder": "diskimage-builder",
     "oslo_config": "oslo.config",
     "oslo_log": "oslo.log",
     "oslo_upgradecheck": "oslo.upgradecheck",

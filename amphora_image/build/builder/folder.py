@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder that a build works in: one for each build, and gone with it; those of killed builds are removed by the next."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PREFIX = "amphora-image-build-"
+_LOCK = "in-use"
+
+
+@contextlib.contextmanager
+def work_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder of its own for a build, and remove it in the end.
+
+    :raises OSError: it cannot be made.
+    """
+    sweep(parent)
+    # diskimage-builder's scripts do not quote; so no white space in the name, and nobody else looks in.
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def sweep(parent: Path) -> list[Path]:
+    """Remove the folders of builds that are not running any more, and give them.
+
+    Whoever builds holds a lock that the kernel opens when they are gone; a folder that has no lock yet is being made.
+    """
+    removed = []
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+                continue
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder)
+            finally:
+                os.close(lock)
+    return removed

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What shall be built, and all that can be said against it before anything is done."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amphora_image.build.assembly import ARCHITECTURES, FORMATS, Disk, programs_for
+from amphora_image.build.programs import require
+from amphora_image.errors import DestinationError, NoRightsError, UnknownChoiceError
+from amphora_image.services.fetch import check_destination
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: What an image can be: a disk of a format, or the root file system alone.
+TYPES = (*FORMATS, "tar")
+
+#: As ``uname -m`` names the architectures that Debian names otherwise.
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+_EMULATORS = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_KEYRINGS = Path("/usr/share/keyrings")
+_KEYRING_PACKAGES = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring"}
+#: Elements of base systems, with the program that unpacks them, which is on the building machine, and whose they are.
+_BOOTSTRAPS = (
+    ("amphora-debian", "mmdebstrap", "debian"),
+    ("debian-minimal", "debootstrap", "debian"),
+    ("ubuntu-minimal", "debootstrap", "ubuntu"),
+)
+_PROGRAMS = ("chroot", "mount", "setpriv", "tar", "unshare")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What shall be built: the ``elements`` of diskimage-builder, further ``packages``, and where the result goes.
+
+    ``output`` None means standard output, for a tar alone. ``environment`` is what the elements find; ``elements_path``
+    where they are looked for, before diskimage-builder's own. ``work`` is the folder that the work is done in, ``cache``
+    the one that downloads are kept in from build to build.
+    """
+
+    elements: Sequence[str]
+    packages: Sequence[str] = ()
+    type: str = "qcow2"
+    disk: Disk = field(default_factory=Disk)
+    output: Path | None
+    overwrite: bool = False
+    log: Path
+    work: Path
+    cache: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    elements_path: Sequence[Path] = ()
+    with_base: bool = True
+    trace: bool = False
+
+
+def check(request: Request, *, own_elements: Path) -> None:
+    """Refuse what cannot be built; ``own_elements`` is the folder of diskimage-builder's elements.
+
+    :raises UnknownChoiceError: an element or the architecture is unknown.
+    :raises DestinationError: the output cannot be written.
+    :raises MissingProgramsError: programs are missing; it names all of them.
+    :raises NoRightsError: we are not root.
+    """
+    known = {path.name for folder in (*request.elements_path, own_elements) for path in _folders(folder)}
+    for element in request.elements:
+        if element not in known:
+            near = difflib.get_close_matches(element, known, 3)
+            remedy = f"did you mean {' or '.join(near)}?" if near else "name one that is there"
+            where = ", ".join(map(str, (*request.elements_path, own_elements)))
+            raise UnknownChoiceError(f"there is no element {element} in {where}", remedy)
+    if request.disk.architecture not in ARCHITECTURES:
+        problem = f"disks for {request.disk.architecture} cannot be assembled"
+        raise UnknownChoiceError(problem, f"choose one of {', '.join(ARCHITECTURES)}")
+    _check_output(request)
+    programs, files = programs_for(request.disk) if request.type in FORMATS else ((), {})
+    bootstrap, keys = _bootstrap(request)
+    require({*_PROGRAMS, *programs, *bootstrap}, {**files, **keys, **_emulator(request.disk.architecture)})
+    if os.geteuid() != 0:
+        raise NoRightsError("making a root file system (packages are unpacked and configured in it)")
+
+
+def machine_architecture() -> str:
+    """Name this machine's architecture as Debian does."""
+    return _MACHINES.get(platform.machine(), platform.machine())
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def _check_output(request: Request) -> None:
+    if request.output is None:
+        if request.type != "tar":
+            raise UnknownChoiceError("only a tar can be written to standard output", "give --type tar, or -o FILE")
+        return
+    check_destination(request.output, overwrite=request.overwrite)
+    for folder in (request.output.parent, request.work, request.log.parent):
+        if not folder.is_dir():
+            raise DestinationError(str(folder), "there is no such folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise DestinationError(str(folder), "we may not write there")
+
+
+def _bootstrap(request: Request) -> tuple[set[str], dict[Path, str]]:
+    """Name what unpacks the base system, as far as the elements tell, and the keys that it trusts."""
+    for element, program, distribution in _BOOTSTRAPS:
+        if element in request.elements:
+            given = {"DIB_APT_KEYRING", "DIB_DEBIAN_KEYRING"} & (os.environ.keys() | request.environment.keys())
+            ring = {_KEYRINGS / f"{distribution}-archive-keyring.gpg": _KEYRING_PACKAGES[distribution]}
+            return {program}, {} if given else ring
+    return set(), {}
+
+
+def _emulator(architecture: str) -> dict[Path, str]:
+    """Name what runs programs of another architecture: packages are configured by running what is in them."""
+    emulator = _EMULATORS.get(architecture, architecture)
+    return {} if architecture == machine_architecture() else {_BINFMT / emulator: "qemu-user-static"}

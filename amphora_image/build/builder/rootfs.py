@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""diskimage-builder makes the root file system, up to where it would pack it; there it is stopped and the tree taken.
+
+It is asked for a tar, and given a FIFO to write that to. When something comes through the FIFO, every hook has run and
+the tree is what is wanted: it need neither be packed nor copied, and what was mounted in it is not seen outside.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import sys
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amphora_image.build.builder.enclosure import Enclosure, place_sudo
+from amphora_image.build.builder.output import failure_of, phase_of
+from amphora_image.build.programs import SEARCHED
+from amphora_image.errors import ConfigurationError, DiskFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from amphora_image.build.builder.request import Request
+
+_BEFORE = "starting"
+_KEPT_LINES = 400
+_READ_BYTES = 1 << 16
+#: Credentials and places of this machine that are none of the image's business.
+_DROPPED = ("OS_", "PYTHON", "TMPDIR", "TMP", "TEMP", "VIRTUAL_ENV", "BASH_ENV", "ENV", "CDPATH", "LC_", "LANG", "GPG_")
+
+
+def find_builder() -> tuple[Path, Path]:
+    """Find the program ``disk-image-create`` and the folder of diskimage-builder's own elements.
+
+    :raises ConfigurationError: diskimage-builder is not installed.
+    """
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which("disk-image-create", path=os.pathsep.join([beside, SEARCHED]))
+    try:
+        import diskimage_builder  # noqa: PLC0415 - of an extra
+    except ImportError:
+        diskimage_builder = None
+    if found is None or diskimage_builder is None:
+        raise ConfigurationError("diskimage-builder is not installed", "pip install 'amphora-image[build]'")
+    return Path(found), Path(diskimage_builder.__path__[0]) / "elements"
+
+
+def make_root(request: Request, folder: Path, phase: Callable[[str], object]) -> Path:
+    """Make the root file system in ``folder``, and give the tree; ``phase`` is told what is done now.
+
+    All that is said goes into the request's log.
+
+    :raises BuildFailedError: a hook failed.
+    :raises DiskFullError: there was no room.
+    :raises MirrorUnavailableError: packages could not be fetched.
+    :raises UntrustedMirrorError: the mirror is signed by a key that is not trusted.
+    :raises UnknownChoiceError: there is no such release or package.
+    """
+    program, _ = find_builder()
+    fifo = folder / "root.tar"
+    os.mkfifo(fifo, 0o600)
+    command = [str(program), "-a", request.disk.architecture, "-o", str(folder / "root"), "-t", "tar", "--no-tmpfs"]
+    command += ["-x"] if request.trace else []
+    command += [] if request.with_base else ["-n"]
+    command += ["-p", ",".join(request.packages)] if request.packages else []
+    watch = _Watch(fifo, request.log, phase)
+    try:
+        environment = _environment(request, folder, place_sudo(folder))
+        with Enclosure([*command, *request.elements], environment=environment, folder=folder) as enclosure:
+            if not watch.until_packed(enclosure.output):
+                code = enclosure.wait()
+                lines = [*watch.lines, f"disk-image-create ended with {code}"]
+                raise failure_of(lines, watch.phase, work=str(request.work), log=str(request.log))
+    except OSError as error:
+        raise DiskFullError(str(request.work), error.strerror or str(error)) from error
+    finally:
+        watch.close()
+    [tree] = folder.glob("dib_build.*/mnt")
+    return tree
+
+
+class _Watch:
+    """Reads what is said, keeps it in the log, tells the phases, and notices when the tree is ready."""
+
+    def __init__(self, fifo: Path, log: Path, phase: Callable[[str], object]) -> None:
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.phase = _BEFORE
+        self._tell = phase
+        self._rest = b""
+        self._log = log.open("wb")
+        self._fifo = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._log.close()
+        os.close(self._fifo)
+
+    def until_packed(self, output: int) -> bool:
+        """Follow the output until the tree is ready; False where it ends before."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(output, selectors.EVENT_READ)
+            selector.register(self._fifo, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.fd == output:
+                        block = os.read(output, _READ_BYTES)
+                        if not block:
+                            return False
+                        self._take(block)
+                    elif os.read(self._fifo, 1):
+                        return True
+
+    def _take(self, block: bytes) -> None:
+        self._log.write(block)
+        self._log.flush()
+        *whole, self._rest = (self._rest + block).split(b"\n")
+        for line in whole:
+            text = line.decode(errors="replace")
+            self.lines.append(text)
+            begun = phase_of(text)
+            if begun and begun != self.phase:
+                self.phase = begun
+                self._tell(begun)
+
+
+def _environment(request: Request, folder: Path, sudo: Path) -> Mapping[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)}
+    path = [str(folder) for folder in request.elements_path]
+    path += [kept["ELEMENTS_PATH"]] if kept.get("ELEMENTS_PATH") else []
+    fixed = {
+        "DIB_IMAGE_CACHE": str(request.cache),
+        "DIB_IMAGE_SIZE": "1",  # of no meaning here; where it is set, the tree is not measured
+        "DIB_LOCKFILES": str(request.cache / "locks"),
+        "DIB_NO_TIMESTAMP": "1",
+        "ELEMENTS_PATH": os.pathsep.join(path),
+        "LC_ALL": "C",
+        "PATH": os.pathsep.join([str(sudo), SEARCHED]),
+        "TMP_DIR": str(folder),
+        "USER": kept.get("USER", "root"),
+    }
+    return {**kept, **request.environment, **fixed}

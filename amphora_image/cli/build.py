@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``amphora-image build``: make an image that amphorae boot from."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cliff.show import ShowOne
+
+if TYPE_CHECKING:
+    from amphora_image.build.builder import Request
+
+_EPILOG = (
+    "It needs the rights of root (packages are unpacked and configured), and no loop device, device-mapper or KVM: the "
+    "disk is assembled in user space. Packages come from DIB_DISTRIBUTION_MIRROR, else from where this machine takes its "
+    "own; the elements find all DIB_ variables. Examples: `amphora-image build`; `amphora-image build --os debian "
+    "--release trixie --size 3G -o amphora.qcow2`; `amphora-image build --tiny -o tiny.qcow2`; `amphora-image build "
+    "--type tar -o - | docker import - image:amphora-x64-haproxy`. exit codes besides the usual: 1 the build failed or "
+    "the output cannot be written; 2 something is asked for that there is not; 5 not root; 6 the mirror does not answer."
+)
+_OUTPUT = "amphora-x64-haproxy"
+_MIB = 1 << 20
+_UNITS = {"": 1024, "M": 1, "MIB": 1, "G": 1024, "GIB": 1024, "GB": 1024, "MB": 1}
+
+
+def size(text: str) -> int:
+    """Read a size, in GiB where no unit is said; give bytes.
+
+    :raises argparse.ArgumentTypeError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    if not match or match[2].upper() not in _UNITS or not float(match[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 2G or 1500M")
+    return int(float(match[1]) * _UNITS[match[2].upper()]) * _MIB
+
+
+class Build(ShowOne):
+    """Build a bootable image: by default Ubuntu with HAProxy and the amphora agent.
+
+    The disk boots by BIOS and UEFI; its last partition is the root, an ext4 labelled cloudimg-rootfs. The output appears
+    when it is whole; all that is said on the way is in the log file beside it.
+    """
+
+    _epilog = _EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Take what to build and where to."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_contents(parser)
+        parser.add_argument("--type", default="qcow2", metavar="TYPE", help="qcow2 (default), raw, vhd or tar.")
+        parser.add_argument(
+            "--size", type=size, default=size("2G"), metavar="SIZE", help="Of the disk: 2G (default), 1500M."
+        )
+        parser.add_argument(
+            "--compression",
+            choices=("zlib", "zstd", "none"),
+            default="zlib",
+            help="Of a qcow2. zstd is faster and smaller, and read by QEMU 5.1 and later alone. Default: zlib.",
+        )
+        parser.add_argument(
+            "-o", "--output", metavar="FILE", help=f"Default: {_OUTPUT} with the type; - is standard output, for a tar."
+        )
+        parser.add_argument("--overwrite", action="store_true", help="Replace the output where it is a file already.")
+        parser.add_argument(
+            "--epoch",
+            type=int,
+            metavar="SECONDS",
+            default=os.environ.get("SOURCE_DATE_EPOCH"),
+            help="Time since 1970 that stands for now in all that is made here: the same root file system gives the same "
+            "bytes. Default: SOURCE_DATE_EPOCH.",
+        )
+        parser.add_argument("--kernel-options", metavar="TEXT", help="Instead of console=tty0 console=ttyS0,115200.")
+        parser.add_argument(
+            "--work-dir", type=Path, metavar="DIR", default=Path(tempfile.gettempdir()), help="Default: TMPDIR or /tmp."
+        )
+        parser.add_argument(
+            "--cache-dir", type=Path, metavar="DIR", default=Path("~/.cache/image-create"), help="Where downloads stay."
+        )
+        parser.add_argument("--log-file", type=Path, metavar="FILE", help="Default: the output with .log after it.")
+        parser.add_argument("--trace", action="store_true", help="Have the elements' scripts write each command.")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
+        """Build, and show what lies there now."""
+        from amphora_image.build.builder import build  # noqa: PLC0415 - heavy
+        from amphora_image.publish.progress import Lines  # noqa: PLC0415 - heavy
+
+        began = time.monotonic()
+        request = _request(parsed_args)
+        progress = Lines(self.app.stderr)
+        build(request, progress.begin)
+        took = round(time.monotonic() - began, 1)
+        path = request.output
+        length = path.stat().st_size if path else None
+        told = (request.type, length, request.disk.size if request.type != "tar" else None, took, str(request.log))
+        return ("path", "type", "size", "disk_size", "seconds", "log"), [str(path or "-"), *told]
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
+        """Show nothing where the image itself went to standard output."""
+        return 0 if parsed_args.output == "-" else int(super().produce_output(parsed_args, column_names, data) or 0)
+
+
+def _add_contents(parser: argparse.ArgumentParser) -> None:
+    """Take what shall be in the image."""
+    parser.add_argument("--os", default="ubuntu-minimal", metavar="OS", help="ubuntu-minimal (default), debian, …")
+    parser.add_argument("--release", metavar="NAME", help="Of the system, as its mirror calls it: trixie, noble.")
+    parser.add_argument("--arch", metavar="ARCH", help="amd64 or arm64. Default: this machine's.")
+    parser.add_argument(
+        "--tiny",
+        action="store_true",
+        help="No agent: HAProxy with one fixed answer on port 80, to try a cloud or a pipeline with.",
+    )
+    parser.add_argument(
+        "--element",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="Add an element of ELEMENTS_PATH; may be repeated.",
+    )
+    parser.add_argument(
+        "--package", action="append", default=[], metavar="NAME", help="Install a package more; may be repeated."
+    )
+    parser.add_argument("--no-ssh", action="store_true", help="Leave no SSH server in it.")
+    parser.add_argument("--enforcing", action="store_true", help="Mandatory access control that refuses.")
+    parser.add_argument("--cpu-pinning", action="store_true", help="Keep the CPUs but the first to HAProxy.")
+    parser.add_argument("--fips", action="store_true", help="FIPS 140 mode; systems of Red Hat's family.")
+    parser.add_argument(
+        "--root-password",
+        action="store_true",
+        help="Open the account root with the password in AMPHORA_ROOT_PASSWORD: for debugging, never for production.",
+    )
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """Make the request of the options.
+
+    :raises UnknownChoiceError: there is no such operating system or type.
+    """
+    from amphora_image.build.assembly import Disk  # noqa: PLC0415 - heavy
+    from amphora_image.build.assembly.system import BootOptions  # noqa: PLC0415 - heavy
+    from amphora_image.build.builder import TYPES, Request  # noqa: PLC0415 - heavy
+    from amphora_image.build.builder.mirrors import mirrors  # noqa: PLC0415 - heavy
+    from amphora_image.build.builder.request import machine_architecture  # noqa: PLC0415 - heavy
+    from amphora_image.build.elements import FOLDER, SYSTEMS, Composition  # noqa: PLC0415 - heavy
+    from amphora_image.errors import UnknownChoiceError  # noqa: PLC0415 - heavy
+
+    for wanted, known, what in ((options.os, SYSTEMS, "operating system"), (options.type, TYPES, "type of image")):
+        if wanted not in known:
+            raise UnknownChoiceError(f"there is no {what} {wanted!r}", f"choose one of {', '.join(known)}")
+    system = SYSTEMS[options.os]
+    composition = Composition(
+        system=system,
+        ssh=not options.no_ssh,
+        enforcing=options.enforcing,
+        cpu_pinning=options.cpu_pinning,
+        fips=options.fips,
+        root_account=options.root_password,
+    )
+    elements = (system.element, "tiny-balancer") if options.tiny else composition.elements()
+    output = None if options.output == "-" else Path(options.output or f"{_OUTPUT}.{options.type}").absolute()
+    log = options.log_file or (output.with_name(f"{output.name}.log") if output else Path("amphora-image-build.log"))
+    release = options.release or os.environ.get("DIB_RELEASE") or system.release
+    boot = BootOptions() if options.kernel_options is None else BootOptions(kernel_options=options.kernel_options)
+    return Request(
+        elements=("user-space-disk", *elements, *options.element),
+        packages=tuple(options.package),
+        type=options.type,
+        disk=Disk(
+            size=options.size,
+            format=options.type,
+            compression=options.compression,
+            architecture=options.arch or machine_architecture(),
+            boot=boot,
+            epoch=options.epoch,
+        ),
+        output=output,
+        overwrite=options.overwrite,
+        log=log.absolute(),
+        work=options.work_dir.absolute(),
+        cache=options.cache_dir.expanduser().absolute(),
+        environment={
+            "DIB_RELEASE": release,
+            **mirrors(options.os.partition("-")[0], Path("/etc/apt"), os.environ),
+        },
+        elements_path=(FOLDER,),
+        with_base=not options.tiny,
+        trace=options.trace,
+    )

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+
+from amphora_image.build.assembly import Disk
+from amphora_image.build.builder.request import Request, check
+from amphora_image.errors import DestinationError, MissingProgramsError, UnknownChoiceError
+
+
+@pytest.fixture
+def elements(tmp_path):
+    for name in ("debian-minimal", "vm", "own"):
+        (tmp_path / "elements" / name).mkdir(parents=True)
+    return tmp_path / "elements"
+
+
+@pytest.fixture
+def request_for(tmp_path):
+    def make(**wanted):
+        given = {
+            "elements": ["own"],
+            "output": tmp_path / "image.qcow2",
+            "log": tmp_path / "image.log",
+            "work": tmp_path,
+            "cache": tmp_path / "cache",
+        }
+        return Request(**{**given, **wanted})
+
+    return make
+
+
+def test_an_unknown_element_is_refused_with_those_whose_names_are_near(request_for, elements):
+    """The issue: "unknown … element"."""
+    with pytest.raises(UnknownChoiceError, match=r"no element debian-minimol .*did you mean debian-minimal") as caught:
+        check(request_for(elements=["own", "debian-minimol"]), own_elements=elements)
+    assert str(elements) in str(caught.value)
+
+
+def test_an_unknown_architecture_is_refused_with_those_there_are(request_for, elements):
+    """The issue: "unknown … architecture"."""
+    with pytest.raises(UnknownChoiceError, match="disks for vax cannot be assembled; choose one of amd64, arm64"):
+        check(request_for(disk=Disk(architecture="vax")), own_elements=elements)
+
+
+def test_an_output_that_is_there_is_not_replaced_unasked(request_for, elements, tmp_path):
+    """The issue: "output existing"."""
+    (tmp_path / "image.qcow2").touch()
+    with pytest.raises(DestinationError, match="only --overwrite replaces it"):
+        check(request_for(), own_elements=elements)
+
+
+def test_an_output_in_no_folder_is_refused(request_for, elements, tmp_path):
+    with pytest.raises(DestinationError, match="there is no folder"):
+        check(request_for(output=tmp_path / "nowhere" / "x"), own_elements=elements)
+    with pytest.raises(DestinationError, match="there is no such folder"):
+        check(request_for(work=tmp_path / "nowhere"), own_elements=elements)
+
+
+def test_only_a_tar_goes_to_standard_output(request_for, elements):
+    with pytest.raises(UnknownChoiceError, match="only a tar can be written to standard output"):
+        check(request_for(output=None), own_elements=elements)
+
+
+def test_a_foreign_architecture_without_emulator_is_refused(request_for, elements):
+    """The issue: "a foreign architecture without binfmt"."""
+    with pytest.raises(MissingProgramsError, match=r"grub-efi-arm64-bin|qemu-user-static"):
+        check(request_for(disk=Disk(architecture="arm64")), own_elements=elements)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import types
+from pathlib import Path
+
+import pytest
+
+from amphora_image.build.elements import FOLDER
+from amphora_image.cli.build import Build, _request, size
+from amphora_image.cli.main import AmphoraImageApp
+from amphora_image.errors import UnknownChoiceError
+
+GIB = 1 << 30
+
+
+def request_of(*arguments):
+    command = Build(types.SimpleNamespace(stdout=None), None)
+    return _request(command.get_parser("build").parse_args(arguments))
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_"),
+    [("2", 2 * GIB), ("2G", 2 * GIB), ("1.5GiB", 3 * GIB // 2), ("1500M", 1500 << 20), ("3gb", 3 * GIB)],
+)
+def test_a_size_without_unit_is_in_gib_as_in_octavias_script(text, bytes_):
+    assert size(text) == bytes_
+
+
+@pytest.mark.parametrize("text", ["0", "", "-1", "2T2", "G", "1e3", "nan"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        size(text)
+
+
+def test_an_unknown_operating_system_or_type_is_refused_with_those_there_are():
+    """The issue: "unknown OS"."""
+    with pytest.raises(UnknownChoiceError, match=r"operating system 'vax'; choose one of .*debian"):
+        request_of("--os", "vax")
+    with pytest.raises(UnknownChoiceError, match=r"type of image 'iso'; choose one of qcow2, raw, vhd, tar"):
+        request_of("--type", "iso")
+
+
+def test_an_amphora_is_built_of_our_elements_and_those_asked_for(monkeypatch):
+    monkeypatch.delenv("DIB_RELEASE", raising=False)
+    request = request_of("--os", "debian", "--element", "mine", "--package", "tcpdump", "--no-ssh", "-o", "a.qcow2")
+    assert request.elements[:2] == ("user-space-disk", "amphora-debian")
+    assert request.elements[-1] == "mine"
+    assert {"amphora", "remove-sshd"} <= {*request.elements}
+    assert request.packages == ("tcpdump",)
+    assert request.elements_path == (FOLDER,)
+    assert request.environment["DIB_RELEASE"] == "trixie"
+    assert request.output == Path("a.qcow2").absolute()
+    assert request.log == Path("a.qcow2.log").absolute()
+
+
+def test_the_tiny_image_has_no_agent():
+    request = request_of("--tiny", "--os", "debian", "--release", "bookworm")
+    assert request.elements == ("user-space-disk", "amphora-debian", "tiny-balancer")
+    assert request.environment["DIB_RELEASE"] == "bookworm"
+
+
+def test_the_output_is_named_after_its_type_unless_it_is_standard_output():
+    assert request_of("--type", "raw").output.name == "amphora-x64-haproxy.raw"
+    assert request_of("--type", "tar", "-o", "-").output is None
+
+
+def test_the_time_that_stands_for_now_comes_from_the_environment_as_elsewhere(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert request_of().disk.epoch == 1_700_000_000
+    assert request_of("--epoch", "5").disk.epoch == 5
+
+
+def test_a_commands_own_option_is_no_abbreviation_of_a_global_one():
+    _, rest = AmphoraImageApp().parser.parse_known_args(["build", "--os", "debian"])
+    assert "--os" in rest
