@@ -7,13 +7,13 @@ the time it was made are those of our request. Whatever else is found is left al
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import tenacity
-from oslo_log import log as logging
 
 from amphora_image.errors import RetryableError
 

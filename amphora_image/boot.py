@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import string
 import time
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Protocol
 
 import tenacity
-from oslo_log import log as logging
 
 from amphora_image.adopt import Lost, is_unique, look_for
 from amphora_image.clients.translate import retried

@@ -6,10 +6,9 @@ The rules are those of ``nova/compute/api.py``, ``_validate_flavor_image_nostatu
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
-
-from oslo_log import log as logging
 
 from amphora_image.errors import AmphoraImageError, ImageMisfitError, ResourceNotFoundError, RetryableError
 

@@ -11,13 +11,13 @@ that is what ``os_hash_value`` is for.
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from glance.common.exception import UploadException
-from oslo_log import log as logging
 from taskflow import task
 from taskflow.patterns import linear_flow
 

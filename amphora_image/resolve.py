@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
-
-from oslo_log import log as logging
 
 from amphora_image.choice import Choice, Rules, choose
 from amphora_image.errors import NoImageError, NoOwnerError, PinAlgorithmError

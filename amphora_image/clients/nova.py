@@ -17,10 +17,10 @@ from urllib.parse import urlencode
 from novaclient import client
 from novaclient import exceptions as nova
 
-from amphora_image.clients.refusals import attach_refusal, build_refusal, was_not_accepted
+from amphora_image.clients.refusals import asked_nova, attach_refusal, build_refusal, was_not_accepted
 from amphora_image.clients.resources import NovaResources
 from amphora_image.clients.session import service_session
-from amphora_image.clients.translate import retried, translated
+from amphora_image.clients.translate import retried
 from amphora_image.errors import (
     AmbiguousBuildError,
     PortInUseError,
@@ -74,7 +74,7 @@ class NovaServers(NovaResources):
         :raises AmbiguousBuildError: the answer was lost, so the server may exist.
         """
         try:
-            with translated("Nova", "create a server"):
+            with asked_nova("create a server"):
                 made = self._client.servers.create(name=name, **arguments)
                 ids = getattr(made, "request_ids", None)
                 note_request(", ".join(ids) if isinstance(ids, list) else None)
@@ -118,7 +118,7 @@ class NovaServers(NovaResources):
         is at Nova.
         """
         query = urlencode({"name": f"^{re.escape(name)}$"})
-        with translated("Nova", "list servers"):
+        with asked_nova("list servers"):
             response, body = self._client.client.get(f"/servers/detail?{query}")
             now = parsedate_to_datetime(response.headers["Date"])
             return [_found(raw, now) for raw in body["servers"] if raw["name"] == name]
@@ -142,7 +142,7 @@ class NovaServers(NovaResources):
         path = f"/servers/detail?{urlencode(query | dict(more))}"
 
         def once() -> list[FoundServer]:
-            with translated("Nova", "list servers"):
+            with asked_nova("list servers"):
                 response, body = self._client.client.get(path)
                 now = parsedate_to_datetime(response.headers["Date"])
                 return [_found(raw, now) for raw in body["servers"]]
@@ -160,7 +160,7 @@ class NovaServers(NovaResources):
 
         :raises ResourceNotFoundError: there is no such server.
         """
-        with translated("Nova", "make an image of a server"):
+        with asked_nova("make an image of a server"):
             try:
                 return str(self._client.servers.create_image(server_id, name, dict(properties)))
             except nova.NotFound as error:
@@ -191,7 +191,7 @@ class NovaServers(NovaResources):
         :raises NoResourcesError: the host cannot take the port.
         """
         try:
-            with translated("Nova", "plug a port"):
+            with asked_nova("plug a port"):
                 try:
                     raw = self._client.servers.interface_attach(
                         server=server_id, net_id=network_id, fixed_ip=ip_address, port_id=port_id

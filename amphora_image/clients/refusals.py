@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import requests
 from novaclient import exceptions as nova
 from urllib3.exceptions import NewConnectionError
 
+from amphora_image.clients.translate import from_status, translated
 from amphora_image.errors import NoResourcesError, PortInUseError, ResourceNotFoundError
 
 if TYPE_CHECKING:
@@ -39,6 +41,19 @@ _UNKNOWN = (
 _ARGUMENTS = {"flavor": "flavor", "key pair": "key_name", "availability zone": "availability_zone", "image": "image"}
 
 _NOT_ACCEPTED = {429, 503}
+
+
+@contextlib.contextmanager
+def asked_nova(action: str) -> Iterator[None]:
+    """Do what :func:`~amphora_image.clients.translate.translated` does, for novaclient's errors too.
+
+    :raises AmphoraImageError: the one that says what to do.
+    """
+    with translated("Nova", action):
+        try:
+            yield
+        except nova.ClientException as error:
+            raise from_status("Nova", action, error) from error
 
 
 def build_refusal(error: RequestRefusedError, arguments: Mapping[str, Any]) -> AmphoraImageError:

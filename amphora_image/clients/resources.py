@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from novaclient import exceptions as nova
 
-from amphora_image.clients.translate import retried, translated
+from amphora_image.clients.refusals import asked_nova
+from amphora_image.clients.translate import retried
 from amphora_image.errors import AccessDeniedError, ResourceNotFoundError
 from amphora_image.models import Flavor, ServerGroup
 
@@ -37,7 +38,7 @@ class NovaResources:
 
     def create_group(self, name: str, policy: str) -> ServerGroup:
         """Make a server group with one scheduling policy (``anti-affinity`` and the like)."""
-        with translated("Nova", "create a server group"):
+        with asked_nova("create a server group"):
             raw = self._client.server_groups.create(name=name, policies=[policy])
             return ServerGroup(id=raw.id, name=raw.name)
 
@@ -85,7 +86,7 @@ class NovaResources:
         """Run a GET, again while it fails for passing reasons; a 404 names what was ``wanted``."""
 
         def once() -> T:
-            with translated("Nova", action):
+            with asked_nova(action):
                 try:
                     return call()
                 except nova.NotFound as error:
@@ -97,7 +98,7 @@ class NovaResources:
         """Run a DELETE; it is idempotent, so a lost answer is asked for again. False: there was nothing."""
 
         def once() -> bool:
-            with translated("Nova", action):
+            with asked_nova(action):
                 try:
                     call()
                 except nova.NotFound:

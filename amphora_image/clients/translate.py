@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import time
 from datetime import UTC, datetime
@@ -12,8 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import tenacity
 from keystoneauth1 import exceptions as ksa
-from novaclient import exceptions as nova
-from oslo_log import log as logging
 
 from amphora_image.errors import (
     AccessDeniedError,
@@ -40,7 +39,7 @@ _TRANSIENT = {408, 413, 429}
 
 
 #: What the client libraries raise; the plain ones are their stumbling over an answer of another shape.
-_FOREIGN = (ksa.ClientException, nova.ClientException, OSError, ValueError, TypeError, KeyError, AttributeError)
+_FOREIGN = (ksa.ClientException, OSError, ValueError, TypeError, KeyError, AttributeError)
 
 
 @contextlib.contextmanager
@@ -99,8 +98,8 @@ def _tell(state: tenacity.RetryCallState) -> None:
 def _ours(service: str, action: str, error: Exception) -> AmphoraImageError:
     """Choose our error for a foreign one."""
     match error:
-        case ksa.HttpError() | nova.ClientException():
-            return _from_status(service, action, error)
+        case ksa.HttpError():
+            return from_status(service, action, error)
         case ksa.AuthorizationFailure() | ksa.AuthPluginException():
             return AuthenticationError("Keystone", _detail(error))
         case ksa.CatalogException():
@@ -154,8 +153,8 @@ def _no_keystone(detail: str) -> ConfigurationError:
     return ConfigurationError(f"there is no Keystone at the address that is given for it: {detail}", remedy)
 
 
-def _from_status(service: str, action: str, error: Any) -> AmphoraImageError:
-    """Choose our error for an HTTP status of 400 or above."""
+def from_status(service: str, action: str, error: Any) -> AmphoraImageError:
+    """Choose our error for an HTTP status of 400 or above, which a client library's ``error`` tells of."""
     status = int(getattr(error, "http_status", 0) or getattr(error, "code", 0) or 0)
     service, detail = _culprit(service, getattr(error, "url", None) or ""), _detail(error)
     if status == 401:

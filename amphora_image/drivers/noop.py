@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
-
-from oslo_log import log as logging
 
 from amphora_image.drivers.base import DOWN, UP, ComputeDriver
 from amphora_image.errors import ResourceNotFoundError

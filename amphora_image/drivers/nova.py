@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
-from oslo_log import log as logging
 
 from amphora_image.boot import BootRequest
 from amphora_image.config import register_opts

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-from oslo_log import log as logging
 
 from amphora_image.boot import Booter, Deadlines, random_name
 from amphora_image.clients.cinder import CinderVolumes

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-from oslo_log import log as logging
 
 from amphora_image.clients.glance_import import ImportOrder
 from amphora_image.errors import (

@@ -7,11 +7,11 @@ concern relations is passed on as it came.
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
-from oslo_log import log as logging
 
 from amphora_image.clients.own_servers import shows
 from amphora_image.config.relation import RELATION, RELATION_OPTIONS

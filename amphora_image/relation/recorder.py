@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from typing import TYPE_CHECKING
-
-from oslo_log import log as logging
 
 from amphora_image.clients.translate import retried
 from amphora_image.errors import AmphoraImageError

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Protocol
-
-from oslo_log import log as logging
 
 from amphora_image.errors import ConfigurationError, SnapshotFailedError
 from amphora_image.relation.keys import NOVA_KIND

@@ -9,12 +9,11 @@ an image whose relation is lost. A new image needs its id for that, so the filte
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from oslo_log import log as logging
 
 from amphora_image.errors import AccessDeniedError, AmphoraImageError
 from amphora_image.relation.keys import INSTALLATION, KEYS, NOVA_INSTANCE, relation_by_nova, relation_of, split_patch

@@ -6,6 +6,7 @@ In one process they need no message broker: oslo.messaging's ``fake:/`` reaches 
 
 from __future__ import annotations
 
+import logging
 import signal
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ import oslo_messaging
 from octavia.common import constants, rpc
 from octavia.controller.queue.v2 import endpoints
 from oslo_config import cfg
-from oslo_log import log as logging
 from oslo_messaging.rpc import dispatcher
 
 if TYPE_CHECKING:

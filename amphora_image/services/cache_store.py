@@ -17,13 +17,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from oslo_log import log as logging
 
 from amphora_image.errors import ConfigurationError, InvalidReferenceError
 from amphora_image.reference import Pin

@@ -25,7 +25,6 @@ SETUP.read(ROOT / "setup.cfg")
 DISTRIBUTIONS = {
     "diskimage_builder": "diskimage-builder",
     "oslo_config": "oslo.config",
-    "oslo_log": "oslo.log",
     "oslo_upgradecheck": "oslo.upgradecheck",
     "oslo_utils": "oslo.utils",
     "novaclient": "python-novaclient",

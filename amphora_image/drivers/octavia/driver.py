@@ -8,6 +8,7 @@ task, in the worker, the health manager, housekeeping and the API: constructing 
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from octavia.common import constants, exceptions
 from octavia.common import data_models as models
 from octavia.compute import compute_base
 from oslo_config import cfg
-from oslo_log import log as logging
 
 from amphora_image.boot import Booter, BootRequest, random_name
 from amphora_image.config import register_own_opts

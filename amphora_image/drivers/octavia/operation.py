@@ -7,12 +7,12 @@ group not only a pair is built, but whatever replaces its amphorae later.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 from octavia.common import constants
 from octavia.db import api
-from oslo_log import log as logging
 
 from amphora_image.errors.base import one_line
 

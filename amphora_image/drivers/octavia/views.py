@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from octavia.common import constants
 from octavia.common import data_models as models
-from oslo_log import log as logging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import re
 from typing import TYPE_CHECKING, Self, TypeVar
-
-from oslo_log import log as logging
 
 from amphora_image.errors import SourceChangedError, SourceRefusedError, SourceUnavailableError
 from amphora_image.services.web.answers import NO_RANGE, OK, check_answer, strong_etag, version
