@@ -8,6 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from amphora_image.choice import Choice, Rules, choose
+from amphora_image.clients.glance import GlanceImages
+from amphora_image.clients.session import adapter, project_id
+from amphora_image.config.options import AMPHORA_IMAGE, GLANCE
 from amphora_image.errors import NoImageError, NoOwnerError, PinAlgorithmError
 from amphora_image.models import Image
 from amphora_image.reference import Pin, TagReference
@@ -15,6 +18,9 @@ from amphora_image.sharing import PairMemory, SharedLookups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from keystoneauth1.session import Session
+    from oslo_config import cfg
 
     from amphora_image.clients.glance import ImageStore
     from amphora_image.config.policy import Policy, Wanted
@@ -148,6 +154,13 @@ class Resolver:
             if not trusted:
                 raise NoOwnerError
         return Rules(owner=trusted or None, denied_image_ids=policy.denied_image_ids)
+
+
+def resolver_of(conf: cfg.ConfigOpts, session: Session) -> Resolver:
+    """Make the resolver of ``session``'s Glance and project; nothing is sent."""
+    seconds = float(conf[AMPHORA_IMAGE].retry_deadline_seconds)
+    images = GlanceImages(adapter(session, conf[GLANCE], "image"), deadline_seconds=seconds)
+    return Resolver(images, lambda: project_id(session, deadline_seconds=seconds))
 
 
 def _check_pin(wanted: Wanted, winner: Candidate, rules: Rules) -> None:

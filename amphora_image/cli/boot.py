@@ -60,7 +60,7 @@ class Boot(ShowOne):
                 zone=parsed_args.zone,
             )
         )
-        image, server = runtime.build(wanted_by(runtime, parsed_args.image, request.zone), request)
+        image, server = runtime.build(wanted_by(runtime.policy, parsed_args.image, request.zone), request)
         if runtime.recorder is not None and not runtime.recorder.settle(_RECORDING_SECONDS):
             self.app.stderr.write(f"that server {server.id} was booted from image {image.id} is not recorded\n")
         if parsed_args.wait:

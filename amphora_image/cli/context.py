@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from keystoneauth1.session import Session
     from oslo_config import cfg
 
-    from amphora_image.config.policy import Wanted
+    from amphora_image.config.policy import Policy, Wanted
     from amphora_image.drivers.runtime import Runtime
 
 _SERVER_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
@@ -47,45 +47,60 @@ def open_session(
 
     :raises ConfigurationError: the ini, the cloud's entry or ``[service_auth]`` cannot be used, or there are more clouds.
     """
+    conf = _loaded(options, prepare)
+    return conf, session_of(options, conf)
+
+
+def session_of(options: argparse.Namespace, conf: cfg.ConfigOpts) -> Session:
+    """Do what :func:`open_session` does with an ini that is loaded already.
+
+    :raises ConfigurationError: as for :func:`open_session`.
+    """
     if len(options.os_clouds) > 1:
         raise ConfigurationError("this command works on one cloud, and --os-cloud names several", "give one of them")
-    return next(iter(open_sessions(options, prepare).values()))
+    return _session(options, next(iter(options.os_clouds), None), conf)
 
 
 def open_sessions(
-    options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts], None] | None = None
+    options: argparse.Namespace,
 ) -> dict[str, tuple[cfg.ConfigOpts, Session]]:
     """Do what :func:`open_session` does for each --os-cloud, by its name; empty is the name of what no option names.
 
     :raises ConfigurationError: as for :func:`open_session`.
     """
-    return {name: _open(options, name, prepare) for name in options.os_clouds or [""]}
+    opened = {}
+    for name in options.os_clouds or [""]:
+        conf = _loaded(options)
+        opened[name] = conf, _session(options, name or None, conf)
+    return opened
 
 
-def _open(
-    options: argparse.Namespace, cloud: str, prepare: Callable[[cfg.ConfigOpts], None] | None
-) -> tuple[cfg.ConfigOpts, Session]:
+def _loaded(options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts], None] | None = None) -> cfg.ConfigOpts:
     from amphora_image.config import load  # noqa: PLC0415 - heavy
 
     conf = load(options.config_file, options.config_dir)
     if prepare is not None:
         prepare(conf)
+    return conf
+
+
+def _session(options: argparse.Namespace, cloud: str | None, conf: cfg.ConfigOpts) -> Session:
     if names_a_cloud(options):
         from amphora_image.clients.cloud import cloud_session  # noqa: PLC0415 - heavy
 
-        return conf, cloud_session(cloud or None, conf)
+        return cloud_session(cloud, conf)
     from amphora_image.clients.session import load_session  # noqa: PLC0415 - heavy
 
-    return conf, load_session(conf)
+    return load_session(conf)
 
 
-def wanted_by(runtime: Runtime, text: str | None, zone: str | None) -> Wanted:
-    """Say what is wanted: the reference on the command line, else what a build in ``zone`` would want."""
+def wanted_by(policy: Policy, text: str | None, zone: str | None = None) -> Wanted:
+    """Say what is wanted: the reference on the command line, else what by ``policy`` a build in ``zone`` would want."""
     from amphora_image.config.policy import Wanted  # noqa: PLC0415 - heavy
     from amphora_image.reference import Reference  # noqa: PLC0415 - heavy
 
     if text is None:
-        return runtime.policy.wanted(zone=zone)
+        return policy.wanted(zone=zone)
     return Wanted.of(Reference.parse(text, bare_word_is_tag=True), "the command line")
 
 

@@ -12,6 +12,11 @@ from amphora_image.cli.context import open_session, seconds
 if TYPE_CHECKING:
     import argparse
 
+    from keystoneauth1.session import Session
+    from oslo_config import cfg
+
+    from amphora_image.publish.probe import Prober
+
 _EPILOG = (
     "A method that is enabled may not work all the same: a mis-set staging area leaves images in `uploading` for ever, "
     "and web-download is filtered. --probe imports 64 KiB by each method and deletes them again. For web-download it "
@@ -41,9 +46,7 @@ class ImportInfo(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Ask twice; with --probe also try."""
-        from amphora_image.cli.publishing import prober  # noqa: PLC0415 - heavy
-
-        looked = prober(*open_session(self.app.options), deadline_seconds=parsed_args.deadline)
+        looked = _prober(*open_session(self.app.options), deadline_seconds=parsed_args.deadline)
         probe = looked.probe(parsed_args.probe_url) if parsed_args.probe or parsed_args.probe_url else looked.look()
         self._exit_code = int(any(one.works is False and one.kind == "method" for one in probe))
         return ("kind", "name", "detail", "works"), [(one.kind, one.name, one.detail, one.works) for one in probe]
@@ -51,3 +54,17 @@ class ImportInfo(Lister):
     def run(self, parsed_args: argparse.Namespace) -> int:
         """End with 1 when a method that was tried does not work."""
         return super().run(parsed_args) or self._exit_code
+
+
+def _prober(conf: cfg.ConfigOpts, session: Session, *, deadline_seconds: float) -> Prober:
+    """Make what looks at a Glance; each try may take ``deadline_seconds``."""
+    from amphora_image.clients.glance_import import GlanceImports  # noqa: PLC0415 - heavy
+    from amphora_image.clients.session import adapter  # noqa: PLC0415 - heavy
+    from amphora_image.config.options import GLANCE  # noqa: PLC0415 - heavy
+    from amphora_image.publish.probe import Prober  # noqa: PLC0415 - heavy
+    from amphora_image.publish.wait import Limits, Waiter  # noqa: PLC0415 - heavy
+
+    glance = adapter(session, conf[GLANCE], "image")
+    imports = GlanceImports(glance, deadline_seconds=deadline_seconds, answer_seconds=deadline_seconds)
+    limits = Limits(phase_seconds=deadline_seconds, stuck_seconds=deadline_seconds)
+    return Prober(imports, Waiter(imports, limits=limits))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what ``publish`` is given to what it sends: the load, and the order as the source completes it. Heavy."""
+"""From the reference that ``publish`` is given to what it sends, and to the order as the source completes it. Heavy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from amphora_image.errors import ConfigurationError, SourceRefusedError
 from amphora_image.publish.body import disk_format
 from amphora_image.publish.methods import WEB_DOWNLOAD
 from amphora_image.publish.publish import Load
-from amphora_image.publish.source import FileSource, ServiceSource
+from amphora_image.publish.source import ServiceSource
 from amphora_image.reference import IdReference, Pin, Reference, TagReference, UrlReference
 from amphora_image.services.base import ImageInfo
 from amphora_image.services.metadata import with_defaults
@@ -29,7 +29,7 @@ _READ_HERE = "read and verified here, for Glance might follow redirects to where
 
 
 def prepared(text: str, order: Order, cloud: tuple[cfg.ConfigOpts, Session]) -> tuple[Load, Order]:
-    """Look into the image that ``text`` names: the path of a file, or a reference.
+    """Look into the image that the reference ``text`` names.
 
     A pin becomes the order's hash, and what is known of the image the order's properties where it has none itself.
 
@@ -38,9 +38,6 @@ def prepared(text: str, order: Order, cloud: tuple[cfg.ConfigOpts, Session]) -> 
     :raises FormatMismatchError: it is not of the format that it is said to have.
     :raises AmphoraImageError: it cannot be read, or may not be.
     """
-    if "://" not in text:
-        source = FileSource(text)
-        return Load(disk_format=disk_format(source, order.disk_format), source=source), order
     conf, session = cloud
     services = Services(Surroundings(conf, lambda: session))
     reference = services.settled(_readable(Reference.parse(text), order))

@@ -10,13 +10,15 @@ from cliff.columns import FormattableColumn
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
-from amphora_image.cli.context import columns, open_runtime
+from amphora_image.cli.context import columns, open_session
 from amphora_image.errors import InvalidReferenceError
 
 if TYPE_CHECKING:
     import argparse
 
-    from amphora_image.drivers.runtime import Runtime
+    from keystoneauth1.session import Session
+    from oslo_config import cfg
+
     from amphora_image.publish.promote import Promoter, Promotion
     from amphora_image.reference import IdReference, TagReference
 
@@ -152,27 +154,29 @@ def open_promoter(options: argparse.Namespace, reference: TagReference | IdRefer
 
     :raises AmphoraImageError: the configuration cannot be used, or Keystone refuses or gives no answer.
     """
-    return promoter_of(open_runtime(options), reference)
+    return promoter_of(*open_session(options), reference)
 
 
-def promoter_of(runtime: Runtime, reference: TagReference | IdReference) -> Promoter:
-    """Make a promoter in the cloud of ``runtime``.
+def promoter_of(conf: cfg.ConfigOpts, session: Session, reference: TagReference | IdReference) -> Promoter:
+    """Make a promoter in the cloud of ``session``.
 
     :raises AmphoraImageError: Keystone refuses or gives no answer.
     """
     from amphora_image.clients.glance_tags import GlanceTags  # noqa: PLC0415 - heavy
     from amphora_image.clients.session import adapter, user  # noqa: PLC0415 - heavy
-    from amphora_image.config.policy import Wanted  # noqa: PLC0415 - heavy
+    from amphora_image.config.options import AMPHORA_IMAGE, GLANCE  # noqa: PLC0415 - heavy
+    from amphora_image.config.policy import Policy, Wanted  # noqa: PLC0415 - heavy
     from amphora_image.publish.entry import author  # noqa: PLC0415 - heavy
     from amphora_image.publish.lock import promotion_lock  # noqa: PLC0415 - heavy
     from amphora_image.publish.promote import Pace, Promoter  # noqa: PLC0415 - heavy
+    from amphora_image.resolve import resolver_of  # noqa: PLC0415 - heavy
 
-    ours = runtime.conf.amphora_image
+    ours = conf[AMPHORA_IMAGE]
     seconds = float(ours.retry_deadline_seconds)
     return Promoter(
-        GlanceTags(adapter(runtime.session, runtime.conf.glance, "image"), deadline_seconds=seconds),
-        rules=runtime.resolver.rules(Wanted(reference, "the command line"), runtime.policy),
-        by=author(*user(runtime.session, deadline_seconds=seconds)),
+        GlanceTags(adapter(session, conf[GLANCE], "image"), deadline_seconds=seconds),
+        rules=resolver_of(conf, session).rules(Wanted(reference, "the command line"), Policy.of(conf)),
+        by=author(*user(session, deadline_seconds=seconds)),
         lock=partial(promotion_lock, ours.promotion_lock_url, wait_seconds=ours.promotion_lock_wait_seconds),
         pace=Pace(deadline_seconds=seconds),
     )

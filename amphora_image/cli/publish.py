@@ -13,8 +13,12 @@ from cliff.lister import Lister
 from amphora_image.cli.context import open_sessions, seconds
 
 if TYPE_CHECKING:
+    from keystoneauth1.session import Session
+    from oslo_config import cfg
+
     from amphora_image.publish.many import Outcome
     from amphora_image.publish.order import Order
+    from amphora_image.publish.publish import Load
 
 _SHOWN = ("cloud", "id", "disk_format", "size", "sha512", "method", "verified_by", "stores", "tag", "outcome")
 _METHODS = ("auto", "upload", "glance-direct", "web-download", "copy-image")
@@ -113,11 +117,10 @@ class Publish(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Look into the image once, then publish it to each cloud at the same time."""
-        from amphora_image.cli.loading import prepared  # noqa: PLC0415 - heavy
         from amphora_image.cli.publishing import publish_all  # noqa: PLC0415 - heavy
 
         order, clouds = _order(parsed_args), open_sessions(self.app.options)
-        load, order = prepared(parsed_args.reference, order, next(iter(clouds.values())))
+        load, order = _prepared(parsed_args.reference, order, next(iter(clouds.values())))
         outcomes = publish_all(clouds, load, order, parsed_args, self.app.stderr)
         failures = [each.error for each in outcomes if each.error is not None]
         if failures and len(outcomes) == 1:
@@ -151,6 +154,23 @@ def _order(parsed_args: argparse.Namespace) -> Order:
         accept_conversion=parsed_args.accept_server_conversion,
         reason=parsed_args.reason,
     )
+
+
+def _prepared(text: str, order: Order, cloud: tuple[cfg.ConfigOpts, Session]) -> tuple[Load, Order]:
+    """Look into the image that ``text`` names: the path of a file, or a reference, which takes more to read.
+
+    :raises AmphoraImageError: it cannot be read, may not be, or nobody should boot it.
+    """
+    if "://" in text:
+        from amphora_image.cli.loading import prepared  # noqa: PLC0415 - heavy
+
+        return prepared(text, order, cloud)
+    from amphora_image.publish.body import disk_format  # noqa: PLC0415 - heavy
+    from amphora_image.publish.publish import Load  # noqa: PLC0415 - heavy
+    from amphora_image.publish.source import FileSource  # noqa: PLC0415 - heavy
+
+    source = FileSource(text)
+    return Load(disk_format=disk_format(source, order.disk_format), source=source), order
 
 
 def _row(outcome: Outcome) -> tuple[Any, ...]:

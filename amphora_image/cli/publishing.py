@@ -6,17 +6,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from amphora_image.cli.promote import promoter_of
 from amphora_image.clients.glance_import import GlanceImports
 from amphora_image.clients.session import adapter, project_id
 from amphora_image.config.options import AMPHORA_IMAGE, GLANCE
 from amphora_image.errors import NoOwnerError
 from amphora_image.publish.many import Outcome, Target, publish_to_all
-from amphora_image.publish.probe import Prober
 from amphora_image.publish.progress import Lines, Progress
 from amphora_image.publish.publish import Publisher
 from amphora_image.publish.wait import Limits, Waiter
-from amphora_image.reference import TagReference
 
 if TYPE_CHECKING:
     import argparse
@@ -48,14 +45,6 @@ def publish_all(
     return publish_to_all([Target(name=name, open=partial(target, name)) for name in clouds], load, order)
 
 
-def prober(conf: cfg.ConfigOpts, session: Session, *, deadline_seconds: float) -> Prober:
-    """Make what looks at a Glance; each try may take ``deadline_seconds``."""
-    glance = adapter(session, conf[GLANCE], "image")
-    imports = GlanceImports(glance, deadline_seconds=deadline_seconds, answer_seconds=deadline_seconds)
-    limits = Limits(phase_seconds=deadline_seconds, stuck_seconds=deadline_seconds)
-    return Prober(imports, Waiter(imports, limits=limits))
-
-
 def _publisher(cloud: tuple[cfg.ConfigOpts, Session], progress: Progress, limits: Limits, stop: Stop) -> Publisher:
     conf, session = cloud
     seconds = float(conf[AMPHORA_IMAGE].retry_deadline_seconds)
@@ -75,9 +64,10 @@ def _promote(conf: cfg.ConfigOpts, session: Session) -> Callable[[str, str, str]
     """Make what moves a tag; what it needs is loaded, and Keystone asked, when it is called."""
 
     def promote(image_id: str, tag: str, reason: str) -> object:
-        from amphora_image.drivers.runtime import Runtime  # noqa: PLC0415 - heavy, and not needed without a tag
+        from amphora_image.cli.promote import promoter_of  # noqa: PLC0415 - not needed without a tag
+        from amphora_image.reference import TagReference  # noqa: PLC0415 - as above
 
-        return promoter_of(Runtime(conf, session), TagReference(tag)).promote(image_id, tag, reason=reason)
+        return promoter_of(conf, session, TagReference(tag)).promote(image_id, tag, reason=reason)
 
     return promote
 

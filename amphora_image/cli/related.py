@@ -157,7 +157,7 @@ def _image_id(runtime: Runtime, text: str) -> str:
     """
     from amphora_image.reference import IdReference  # noqa: PLC0415 - heavy
 
-    wanted = wanted_by(runtime, text, None)
+    wanted = wanted_by(runtime.policy, text)
     if isinstance(wanted.reference, IdReference):
         return wanted.reference.image_id
     return runtime.resolver.resolve(wanted, runtime.policy).id

@@ -25,7 +25,7 @@ def stale(runtime: Runtime, tag: str) -> tuple[int, list[tuple[Any, ...]]]:
     from amphora_image.config.options import AMPHORA_IMAGE, NOVA  # noqa: PLC0415 - heavy
     from amphora_image.relation.stale import STALE, amphorae_by_relations, judge  # noqa: PLC0415 - heavy
 
-    image = runtime.resolver.resolve(wanted_by(runtime, tag, None), runtime.policy)
+    image = runtime.resolver.resolve(wanted_by(runtime.policy, tag), runtime.policy)
     seconds = float(runtime.conf[AMPHORA_IMAGE].retry_deadline_seconds)
     octavia = OctaviaAmphorae(runtime.session, runtime.conf[NOVA], deadline_seconds=seconds)
     if octavia.is_there():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cliff.columns import FormattableColumn
 from cliff.show import ShowOne
 
-from amphora_image.cli.context import columns, open_runtime, wanted_by
+from amphora_image.cli.context import columns, open_session, wanted_by
 from amphora_image.errors import NoImageError
 
 if TYPE_CHECKING:
@@ -56,13 +56,17 @@ class Resolve(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
         """Resolve as a build would; with ``--explain`` show all verdicts, also when none may be booted."""
-        runtime = open_runtime(self.app.options)
-        wanted = wanted_by(runtime, parsed_args.reference, parsed_args.zone)
+        from amphora_image.config.policy import Policy  # noqa: PLC0415 - heavy
+        from amphora_image.resolve import resolver_of  # noqa: PLC0415 - heavy
+
+        conf, session = open_session(self.app.options)
+        resolver, policy = resolver_of(conf, session), Policy.of(conf)
+        wanted = wanted_by(policy, parsed_args.reference, parsed_args.zone)
         if not parsed_args.explain:
-            return _shown(runtime.resolver.resolve(wanted, runtime.policy))
-        choice = runtime.resolver.explain(wanted, runtime.policy)
+            return _shown(resolver.resolve(wanted, policy))
+        choice = resolver.explain(wanted, policy)
         try:
-            names, values = _shown(runtime.resolver.resolve(wanted, runtime.policy))
+            names, values = _shown(resolver.resolve(wanted, policy))
         except NoImageError as error:
             self.app.LOG.error(error)  # noqa: TRY400 - told in one line, as every error is
             self._exit_code = error.exit_code

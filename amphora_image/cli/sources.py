@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TextIO
 
-from amphora_image.cli.context import names_a_cloud
+from amphora_image.cli.context import session_of
 from amphora_image.config import load
 from amphora_image.config.options import AMPHORA_IMAGE
-from amphora_image.config.policy import Wanted
+from amphora_image.config.policy import Policy, Wanted
 from amphora_image.contents import Inspector
-from amphora_image.drivers.runtime import Runtime
-from amphora_image.errors import ConfigurationError
 from amphora_image.reference import IdReference, Pin, Reference, TagReference
+from amphora_image.resolve import resolver_of
 from amphora_image.services.cache import Cache
 from amphora_image.services.fetch import fetch
 from amphora_image.services.metadata import with_defaults
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from keystoneauth1.session import Session
     from oslo_config import cfg
 
     from amphora_image.publish.progress import Progress
@@ -89,19 +89,14 @@ def open_source(options: argparse.Namespace, text: str) -> Source:
     conf = load(options.config_file, options.config_dir)
 
     @cache
-    def runtime() -> Runtime:
-        if not names_a_cloud(options):
-            return Runtime(conf)
-        if len(options.os_clouds) > 1:
-            raise ConfigurationError("an image is in one cloud, and --os-cloud names several", "give one of them")
-        from amphora_image.clients.cloud import cloud_session  # noqa: PLC0415 - heavy, and seldom asked for
-
-        return Runtime(conf, cloud_session(next(iter(options.os_clouds), None), conf))
+    def session() -> Session:
+        return session_of(options, conf)
 
     if isinstance(reference, TagReference):
-        image = runtime().resolver.resolve(Wanted.of(reference, "the command line"), runtime().policy)
+        wanted = Wanted.of(reference, "the command line")
+        image = resolver_of(conf, session()).resolve(wanted, Policy.of(conf))
         reference = IdReference(image.id, pin=reference.pin)
-    services = Services(Surroundings(conf, lambda: runtime().session))
+    services = Services(Surroundings(conf, session))
     settled = services.settled(reference)
     service = services.of(settled)
     info = service.stat(settled)

@@ -13,7 +13,7 @@ from amphora_image.clients.cinder import CinderVolumes
 from amphora_image.clients.glance import GlanceImages
 from amphora_image.clients.nova import NovaServers, connect
 from amphora_image.clients.rest import Rest
-from amphora_image.clients.session import adapter, load_session, project_id
+from amphora_image.clients.session import adapter, load_session
 from amphora_image.config.options import (
     AMPHORA_IMAGE,
     CINDER,
@@ -30,7 +30,7 @@ from amphora_image.fit import FitCheck
 from amphora_image.relation.client import InstanceAwareImageService
 from amphora_image.relation.recorder import Recorder
 from amphora_image.relation.values import parse_uuid
-from amphora_image.resolve import Resolver
+from amphora_image.resolve import resolver_of
 from amphora_image.trail import recorded
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Runtime:
             self.volumes = CinderVolumes(block_storage, conf[CINDER], deadline_seconds=seconds)
         # Once is enough to ask for a flavor: what cannot be read is left to Nova.
         self.fit = FitCheck(NovaServers(self.nova, deadline_seconds=0))
-        self.resolver = Resolver(self.images, lambda: project_id(self.session, deadline_seconds=seconds))
+        self.resolver = resolver_of(conf, self.session)
         self.deadlines = Deadlines(seconds, float(conf[AMPHORA_IMAGE].ambiguous_build_deadline_seconds))
         self.booter = Booter(self.servers, self.volumes, deadlines=self.deadlines)
         # Without an installation nobody could tell whose servers they are, and nothing is recorded.
