@@ -86,7 +86,11 @@ def _loaded(options: argparse.Namespace, prepare: Callable[[cfg.ConfigOpts], Non
 
 def _session(options: argparse.Namespace, cloud: str | None, conf: cfg.ConfigOpts) -> Session:
     if names_a_cloud(options):
-        from amphora_image.clients.cloud import cloud_session  # noqa: PLC0415 - heavy
+        from amphora_image.clients.plain_cloud import plain_session  # noqa: PLC0415 - heavy
+
+        if (session := plain_session(cloud, conf, os.environ)) is not None:
+            return session
+        from amphora_image.clients.cloud import cloud_session  # noqa: PLC0415 - heavier still
 
         return cloud_session(cloud, conf)
     from amphora_image.clients.session import load_session  # noqa: PLC0415 - heavy

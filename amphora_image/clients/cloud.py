@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import openstack.config
 
-from amphora_image.config.options import AMPHORA_IMAGE, CINDER, GLANCE, NEUTRON, NOVA
+from amphora_image.clients.session import SERVICE_TYPES, find_elsewhere
+from amphora_image.config.options import AMPHORA_IMAGE
 from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
     from oslo_config import cfg
-
-_SERVICE_TYPES = {GLANCE: "image", NOVA: "compute", CINDER: "block-storage", NEUTRON: "network"}
 
 
 def cloud_session(name: str | None, conf: cfg.ConfigOpts) -> Session:
@@ -32,13 +31,14 @@ def cloud_session(name: str | None, conf: cfg.ConfigOpts) -> Session:
             f"the cloud {name or 'that OS_* variables describe'} cannot be used: {error}",
             "correct clouds.yaml or the variables; `amphora-image sandbox env --format clouds` shows a whole entry",
         ) from error
-    for group, service_type in _SERVICE_TYPES.items():
-        conf.set_override("region_name", region.get_region_name(service_type), group)
-        conf.set_override("endpoint_type", region.get_interface(service_type) or "public", group)
-        conf.set_override("endpoint", region.get_endpoint(service_type), group)
-        conf.set_override("service_name", region.get_service_name(service_type), group)
-        conf.set_override("ca_certificates_file", None, group)
-        conf.set_override("insecure", False, group)
+    for group, service_type in SERVICE_TYPES.items():
+        place = {
+            "region_name": region.get_region_name(service_type),
+            "endpoint_type": region.get_interface(service_type) or "public",
+            "endpoint": region.get_endpoint(service_type),
+            "service_name": region.get_service_name(service_type),
+        }
+        find_elsewhere(conf, group, place)
     if session.timeout is None:
         session.timeout = float(conf[AMPHORA_IMAGE].request_timeout_seconds)
     return session

@@ -14,11 +14,16 @@ from oslo_config import cfg
 from amphora_image.clients.http import Http
 from amphora_image.clients.translate import retried, translated
 from amphora_image.config import check_group
-from amphora_image.config.options import AMPHORA_IMAGE, SERVICE_AUTH
+from amphora_image.config.options import AMPHORA_IMAGE, CINDER, GLANCE, NEUTRON, NOVA, SERVICE_AUTH
 from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from keystoneauth1.session import Session
+
+#: Group of options → what the catalogue calls its service.
+SERVICE_TYPES = {GLANCE: "image", NOVA: "compute", CINDER: "block-storage", NEUTRON: "network"}
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
@@ -114,6 +119,16 @@ def roles(session: Session, *, deadline_seconds: float = 60) -> frozenset[str]:
             return frozenset(role.lower() for role in auth.get_access(session).role_names)
 
     return retried(once, deadline_seconds=deadline_seconds)
+
+
+def find_elsewhere(conf: cfg.ConfigOpts, group: str, place: Mapping[str, str | None]) -> None:
+    """Have the service of ``group`` found in a command's cloud, by ``place``: the ini's is that of ``[service_auth]``.
+
+    ``place`` may have ``region_name``, ``endpoint_type``, ``endpoint`` and ``service_name``.
+    """
+    without = {"region_name": None, "endpoint": None, "service_name": None, "ca_certificates_file": None}
+    for name, value in {**without, "endpoint_type": "public", "insecure": False, **place}.items():
+        conf.set_override(name, value, group)
 
 
 def service_session(session: Session, group: cfg.ConfigOpts.GroupAttr) -> Session:
