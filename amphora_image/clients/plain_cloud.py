@@ -21,7 +21,7 @@ from amphora_image.clients.session import SERVICE_TYPES, find_elsewhere
 from amphora_image.config.options import AMPHORA_IMAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from oslo_config import cfg
 
@@ -57,7 +57,7 @@ def plain_session(
     if entry is None:
         return None
     auth_type = entry.get("auth_type", "password")
-    auth = loading.get_plugin_loader(auth_type).load_from_options(**entry["auth"])
+    auth: Any = loading.get_plugin_loader(auth_type).load_from_options(**entry["auth"])
     verify = entry.get("cacert", entry.get("verify", True))
     for group in SERVICE_TYPES:
         place = {"region_name": entry.get("region_name", ""), "endpoint_type": entry.get("interface", "public")}
@@ -88,7 +88,7 @@ def _entry(file: Path, name: str) -> dict[str, Any] | None:
 
 
 def _is_plain(entry: Mapping[str, Any]) -> bool:
-    checks = {
+    checks: dict[str, Callable[[Any], bool]] = {
         "auth": lambda value: _is_plain_auth(entry.get("auth_type", "password"), value),
         "auth_type": [*_AUTH].__contains__,
         "identity_api_version": lambda value: value in (3, "3"),

@@ -121,7 +121,7 @@ def roles(session: Session, *, deadline_seconds: float = 60) -> frozenset[str]:
     return retried(once, deadline_seconds=deadline_seconds)
 
 
-def find_elsewhere(conf: cfg.ConfigOpts, group: str, place: Mapping[str, str | None]) -> None:
+def find_elsewhere(conf: cfg.ConfigOpts, group: str, place: Mapping[str, Any]) -> None:
     """Have the service of ``group`` found in a command's cloud, by ``place``: the ini's is that of ``[service_auth]``.
 
     ``place`` may have ``region_name``, ``endpoint_type``, ``endpoint`` and ``service_name``.

@@ -38,3 +38,17 @@ def test_help_loads_no_client_library():
     loaded = loaded_after(program)
     assert "amphora_image.cli.boot" in loaded
     assert not loaded & {"glanceclient", "novaclient", "keystoneauth1", "sqlalchemy", "openstack", "oslo_config"}
+
+
+def test_publishing_a_file_loads_neither_the_other_clients_nor_what_reads_references():
+    heavy = "amphora_image.cli.publish, amphora_image.cli.publishing, amphora_image.clients.plain_cloud"
+    loaded = loaded_after(f"import {heavy}, amphora_image.config")
+    assert "keystoneauth1" in loaded
+    assert not loaded & {"novaclient", "openstack", "tooz", "tqdm"}
+    assert not loaded & {f"amphora_image.{name}" for name in ("boot", "drivers", "relation", "services.web")}
+
+
+def test_resolving_loads_no_other_client_than_glances():
+    loaded = loaded_after("import amphora_image.cli.resolve, amphora_image.resolve, amphora_image.clients.plain_cloud")
+    assert "keystoneauth1" in loaded
+    assert not loaded & {"novaclient", "openstack", "amphora_image.contents", "amphora_image.drivers"}
