@@ -42,11 +42,14 @@ def compare(name: str, ours: Callable[[], float], peer: Callable[[], float], pai
     report(name, pairs_of(ours, peer, pairs))
 
 
-def report(name: str, samples: Sequence[tuple[float, float]]) -> None:
-    """Print the figures of pairs of seconds, ours first, and keep the raw samples.
+def report(name: str, samples: Sequence[tuple[float, float]], *, add: bool = False) -> None:
+    """Print the figures of pairs of seconds, ours first, and keep the raw samples; with ``add`` beside those kept before.
 
     The ratio is the median of the pairs' ratios, with the 95 % interval of a bootstrap.
     """
+    file = _SAMPLES / f"{name}.json"
+    before = json.loads(file.read_text(encoding="utf-8"))["pairs"] if add and file.exists() else []
+    samples = [*map(tuple, before), *samples]
     pairs = len(samples)
     ratios = [one / other for one, other in samples]
     chance = random.Random(1)  # noqa: S311 - resampling
@@ -64,7 +67,7 @@ def report(name: str, samples: Sequence[tuple[float, float]]) -> None:
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine()}
     _SAMPLES.mkdir(exist_ok=True)
     kept = {"name": name, **figures, "pairs": [[round(one, 5), round(other, 5)] for one, other in samples], **machine}
-    (_SAMPLES / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(
         f"{name}: median {figures['ours_seconds']:.4f} s, peer's {figures['peer_seconds']:.4f} s; "
         f"p95 {figures['ours_p95_seconds']:.4f} s, peer's {figures['peer_p95_seconds']:.4f} s; "
