@@ -36,7 +36,7 @@ _FEW = 24
 class Inspect(ShowOne):
     """Show what is in a disk image: nothing is mounted, run or booted, and no root is needed.
 
-    qcow2, raw and fixed VHD images are read, with ext2, ext3, ext4 and FAT file systems. With --policy the image is judged,
+    qcow2, raw and VHD images are read, with ext2, ext3, ext4 and FAT file systems. With --policy the image is judged,
     and every rule that it breaks is told. With --diff two images are compared: the first is the one before, the second
     the one after. What a reference names (glance://tag/NAME, https://…) is fetched first, verified, and not kept; with
     [image_cache] path set it is fetched once.

@@ -83,6 +83,19 @@ def test_an_image_of_each_kind_that_qemu_writes_is_read_to_the_last_byte(disk, c
     assert found.agent.version == "19.0.0"
 
 
+@pytest.mark.parametrize("kind", ["fixed", "dynamic"])
+def test_a_vhd_that_qemu_writes_is_read_to_the_last_byte(disk, converted, kind):
+    path = converted(f"{kind}.vhd", "-o", f"subformat={kind}", kind="vpc")
+    content = disk.read_bytes()
+    with opened_image(path) as image:
+        assert image.disk.read(0, image.disk.size) == content.ljust(image.disk.size, b"\0")
+    found = inspect(path)
+    assert (found.format, found.agent.version) == ("vhd", "19.0.0")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 4])
+    with pytest.raises(UnreadableImageError, match="truncated"):
+        inspect(path)
+
+
 def test_an_image_that_qemu_has_written_into_is_not_taken_for_one_that_was_cut_off(disk, tmp_path):
     """QEMU need not write a cluster to its end, where that is the end of the file."""
     path = tmp_path / "written.qcow2"

@@ -5,19 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from amphora_image.build.inspection import qcow2, vhd
 from amphora_image.build.inspection.disk import Readable, Window
-from amphora_image.build.inspection.qcow2 import MAGIC, Qcow2
 from amphora_image.build.inspection.structure import UnsupportedError
 
 if TYPE_CHECKING:
     from amphora_image.build.inspection.disk import File
 
-_FOOTER_BYTES = 512
-_VHD = b"conectix"
-_FIXED = 2
 #: Where the mark of a kind that is not read is, and how Glance calls that kind.
 _MARKS = (
-    (0, _VHD, "vhd"),
     (0, b"vhdxfile", "vhdx"),
     (0, b"KDMV", "vmdk"),
     (0, b"# Disk DescriptorFile", "vmdk"),
@@ -37,14 +33,14 @@ class Disk(Readable, Protocol):
     compression: str | None
 
 
-class Flat(Window):
+class Raw(Window):
     """A disk whose bytes lie in the file one after the other."""
 
+    format = "raw"
     compression: str | None = None
 
-    def __init__(self, file: File, size: int, name: str) -> None:
-        super().__init__(file, 0, size)
-        self.format = name
+    def __init__(self, file: File) -> None:
+        super().__init__(file, 0, file.size)
 
 
 def open_disk(file: File) -> Disk:
@@ -60,17 +56,18 @@ def open_disk(file: File) -> Disk:
     for mark, name in _COMPRESSED:
         if head.startswith(mark):
             raise UnsupportedError(f"it is compressed with {name} as a whole", f"unpack it first, with `{name} -d`")
-    if head[:4] == MAGIC:
-        qcow2 = Qcow2(file)
-        qcow2.check_end()
-        return qcow2
-    footer = file.read(file.size - _FOOTER_BYTES, _FOOTER_BYTES) if file.size > _FOOTER_BYTES else b""
-    if footer.startswith(_VHD) and int.from_bytes(footer[60:64], "big") == _FIXED:
-        return Flat(file, file.size - _FOOTER_BYTES, "vhd")
-    return Flat(file, file.size, "raw")
+    if head.startswith(qcow2.MAGIC):
+        disk = qcow2.Qcow2(file)
+        disk.check_end()
+        return disk
+    foot = file.read(max(0, file.size - vhd.FOOTER_BYTES), min(vhd.FOOTER_BYTES, file.size))
+    for footer in (head, foot):
+        if footer.startswith(vhd.MAGIC) and len(footer) == vhd.FOOTER_BYTES:
+            return vhd.Vhd(file, footer)
+    return Raw(file)
 
 
 def _remedy(name: str) -> str:
     if name == "luks":
         return "give an image that is not encrypted"
-    return f"convert it first: `qemu-img convert -f {'vpc' if name == 'vhd' else name} -O qcow2 IMAGE NEW`"
+    return f"convert it first: `qemu-img convert -f {name} -O qcow2 IMAGE NEW`"

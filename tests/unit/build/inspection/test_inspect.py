@@ -97,7 +97,7 @@ def test_a_database_that_is_not_read_is_warned_of(tmp_path):
         (b"x", "no partition table"),
         (bytes(MIB), "no partition table"),
         (disks.vmdk(), "it is vmdk"),
-        (disks.vhd(), "it is vhd"),
+        (disks.vhd(), "VHD of what differs"),
         (disks.vdi(), "it is vdi"),
         (disks.qed(), "it is qed"),
         (disks.iso(), "it has iso9660"),
