@@ -22,6 +22,7 @@ FILES = {
     "short": Path("/etc/hostname"),
     "long": Path("/" + "d/" * 40 + "x"),
     "longest": Path("/" + "x" * 1000),
+    **{f"few/{letter * 20}": letter for letter in "abcde"},
     **{f"many/{number:04d}-{'n' * 40}": str(number) for number in range(300)},
 }
 KINDS = {
@@ -57,7 +58,7 @@ def test_every_file_is_read_whatever_the_kind(made):
     assert not system.needs_recovery
     assert set(tree.files) == {
         *(f"/{path}" for path in FILES),
-        *("/etc", "/usr", "/usr/bin", "/many", "/lost+found"),
+        *("/etc", "/usr", "/usr/bin", "/few", "/many", "/lost+found"),
     }
     for path, given in FILES.items():
         content = given[0] if isinstance(given, tuple) else given
@@ -109,6 +110,28 @@ def test_a_file_in_many_extents_is_read(tmp_path):
     for block in range(1, 300, 2):
         expected[block * 1024 : (block + 1) * 1024] = bytes(1024)
     assert tree.read("/noise", 1 << 20) == bytes(expected)
+
+
+def test_a_size_may_have_more_than_32_bits(tmp_path):
+    path = tmp_path / "root" / "sparse"
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        file.truncate(5 << 30)
+    assert Tree(Ext(Bytes(ext(tmp_path, {})))).files["/sparse"].node.size == 5 << 30
+
+
+def test_what_was_reserved_and_never_written_is_zero_whatever_lies_there(tmp_path):
+    image = tmp_path / "ext.img"
+    run("mke2fs", "-q", "-F", "-t", "ext4", "-b", "1024", image, "1M")
+    (tmp_path / "noise").write_bytes(NOISE)
+    (tmp_path / "empty").touch()
+    commands = [f"write {tmp_path}/noise /noise", "rm /noise", f"write {tmp_path}/empty /reserved"]
+    commands += ["fallocate /reserved 0 199", "set_inode_field /reserved size 200000"]
+    run("debugfs", "-w", "-f", "-", image, input="\n".join(commands).encode())
+    tree = Tree(Ext(Bytes(image.read_bytes())))
+    node = tree.files["/reserved"].node
+    assert b"\x0a\xf3" in node.details[40:44], "it has extents"
+    assert tree.read("/reserved", 1 << 20) == bytes(200_000)
 
 
 @pytest.fixture(scope="module")
