@@ -8,7 +8,7 @@ from fakes.bytes import Bytes
 from support.filesystems import ext, run
 
 from amphora_image.build.inspection.ext import Ext
-from amphora_image.build.inspection.file_system import PIECE_BYTES
+from amphora_image.build.inspection.file_system import PIECE_BYTES, Node
 from amphora_image.build.inspection.structure import DamagedError, UnsupportedError
 from amphora_image.build.inspection.tree import Tree
 
@@ -163,6 +163,25 @@ def test_a_journal_to_replay_is_noticed(small):
     image = bytearray(small)
     image[1024 + 96] |= 4
     assert Ext(Bytes(bytes(image))).needs_recovery
+
+
+def test_names_that_find_no_place_in_the_inode_itself_are_read_from_its_attribute(small):
+    """As the kernel writes a small folder; mke2fs gives it a block instead."""
+
+    def names(size, *numbers):
+        entries = b"".join(struct.pack("<IHBB8s", number, 16, 8, 1, b"file-%03d" % number) for number in numbers[:-1])
+        last = size - len(entries)
+        return entries + struct.pack("<IHBB8s", numbers[-1], last, 8, 1, b"file-%03d" % numbers[-1]).ljust(last, b"\0")
+
+    inode = bytearray(512)
+    struct.pack_into("<I", inode, 32, 0x10000000)
+    inode[40:100] = struct.pack("<I", 2) + names(56, 11, 12)
+    inode[128:130] = struct.pack("<H", 32)
+    inode[160:184] = b"\x00\x00\x02\xea" + struct.pack("<BBHIII4s", 4, 7, 100, 0, 48, 0, b"data")
+    inode[264:312] = names(48, 13, 14, 15)
+    folder = Node(20, 0o40755, 0, 0, 108, bytes(inode))
+    found = [(f"file-{number:03d}".encode(), number) for number in (11, 12, 13, 14, 15)]
+    assert Ext(Bytes(small)).entries(folder) == found
 
 
 def test_an_inode_that_there_is_not_is_told(small):
