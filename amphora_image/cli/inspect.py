@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
@@ -67,6 +68,7 @@ class Inspect(ShowOne):
             raise ConfigurationError(f"{wanted}, and {len(images)} are given", "see `amphora-image inspect --help`")
         rules = _read_rules(parsed_args.policy)
         with ExitStack() as brought:
+            brought.enter_context(_without_collection())
             local = [brought.enter_context(self._local(image)) for image in images]
             if parsed_args.diff:
                 from amphora_image.build.inspection.diff import diff  # noqa: PLC0415 - heavy
@@ -106,6 +108,18 @@ class Inspect(ShowOne):
             except UnreadableImageError as error:
                 error.path = name if error.path == str(path) else error.path
                 raise
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Leave garbage to reference counts: to look for circles among tens of thousands of files takes a tenth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Shown(FormattableColumn[Any]):

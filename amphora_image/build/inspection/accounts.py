@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from amphora_image.build.inspection.report import Account
@@ -21,13 +22,14 @@ def accounts_of(tree: Tree) -> tuple[Account, ...]:
     """Give the accounts that have a password, need none, or have a key; whether sshd lets them in is not asked."""
     hashes = {fields[0]: fields[1] for fields in _rows(tree, "/etc/shadow", 2)}
     patterns = _key_patterns(tree)
+    counted = cache(partial(_count, tree))
     found = []
     for name, word, uid, _, _, home, shell in _rows(tree, "/etc/passwd", 7):
         password = _kind(hashes.get(name, "*") if word == "x" else word)
         if shell.endswith(_NO_LOGIN):
             password = ""
         paths = {_expanded(pattern, name, uid, home) for pattern in patterns}
-        keys = sum(_count(tree, path) for path in paths)
+        keys = sum(map(counted, {tree.resolve(path) for path in paths}))
         if password or keys:
             number = int(uid) if uid.isdecimal() else -1
             found.append(Account(name=name, uid=number, shell=shell, password=password, keys=keys))
@@ -70,6 +72,6 @@ def _expanded(pattern: str, name: str, uid: str, home: str) -> str:
     return pattern if pattern.startswith("/") else f"{home}/{pattern}"
 
 
-def _count(tree: Tree, path: str) -> int:
-    lines = (line.strip() for line in (tree.text(path) or "").splitlines())
+def _count(tree: Tree, path: str | None) -> int:
+    lines = (line.strip() for line in ((path and tree.text(path)) or "").splitlines())
     return sum(bool(line) and not line.startswith("#") for line in lines)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _STATUS = "/var/lib/dpkg/status"
 _PIECES = "/var/lib/dpkg/status.d"
 _LARGEST = 64 << 20
-_FIELD = re.compile(r"^(Package|Status|Version|Architecture):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_FIELD = re.compile(r"^(Package|Status|Version|Architecture):(.*)$", re.MULTILINE)
 
 
 def packages_of(tree: Tree) -> tuple[Package, ...] | None:
@@ -33,7 +33,7 @@ def packages_of(tree: Tree) -> tuple[Package, ...] | None:
 def parse(text: str) -> Iterator[Package]:
     """Read paragraphs; one without ``Status`` is of a piece, whose package is installed."""
     for paragraph in re.split(r"\n[ \t]*\n", text):
-        says = dict(_FIELD.findall(paragraph))
+        says = {name: value.strip() for name, value in _FIELD.findall(paragraph)}
         installed = says.get("Status", "install ok installed").endswith(" installed")
         if installed and "Package" in says:
             yield Package(

@@ -107,10 +107,13 @@ class Tree:
             names = self.folders[here] = []
             for raw, number in self._entries(system, folder):
                 name, node = plain(raw), system.node(number)
+                below = f"{here}/{name}"
+                if len(below) > _LONGEST_PATH:
+                    raise DamagedError("its folders lie deeper in one another than any path leads")
                 names.append(name)
-                self.files[f"{here}/{name}"] = File(system, node)
+                self.files[below] = File(system, node)
                 if node.is_folder:
-                    pending.append((f"{here}/{name}", node))
+                    pending.append((below, node))
             if len(self.files) > self._most_files:
                 raise UnsupportedError(f"it has more than {self._most_files} files", "give the image of an amphora")
 

@@ -98,6 +98,17 @@ def test_what_rpm_has_installed_is_found(tmp_path, journal):
     )
 
 
+def test_a_view_in_the_place_of_the_table_that_never_ends_is_told(tmp_path):
+    path = tmp_path / "rpmdb.sqlite"
+    connection = sqlite3.connect(path)
+    endless = "WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more) SELECT count(*) AS blob FROM more"
+    connection.execute(f"CREATE VIEW Packages AS {endless}")
+    connection.commit()
+    connection.close()
+    with pytest.raises(DamagedError, match="interrupted"):
+        list(rpm.parse(path.read_bytes(), most_steps=3))
+
+
 @pytest.mark.parametrize("blob", [b"", struct.pack(">II", 1 << 30, 0), header(name="x")[:-1], header(name="x")[:10]])
 def test_a_package_that_is_cut_off_is_told(tmp_path, blob):
     files = tree({"var/lib/rpm/rpmdb.sqlite": database(blob, tmp_path=tmp_path)})

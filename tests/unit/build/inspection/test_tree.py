@@ -85,6 +85,11 @@ def test_folders_that_are_in_one_another_have_an_end():
         Tree(_Endless({}))
 
 
+def test_folders_that_lie_too_deep_are_refused():
+    with pytest.raises(DamagedError, match="deeper"):
+        tree({"x" * 100 + f"/{'x' * 100}" * 41: ""})
+
+
 @pytest.mark.parametrize("name", [b"", b"a/b", b"x" * 2000])
 def test_a_name_that_cannot_be_is_told(name):
     class Odd(FakeFileSystem):
