@@ -153,9 +153,9 @@ def _refuse(table: Table, volumes: list[Volume]) -> None:
         raise UnsupportedError(
             "it has no partition table, and no file system that is known", "give the image of a whole disk"
         )
-    where = "it has" if table.kind is None else f"its {len(volumes)} partitions have"
+    where = "" if table.kind is None else " in its partitions"
     raise UnsupportedError(
-        f"{where} {kinds or 'nothing that is known'}, and of file systems only ext2, ext3, ext4 and FAT are read",
+        f"it has {kinds or 'nothing that is known'}{where}, and of file systems only ext2, ext3, ext4 and FAT are read",
         "inspect it in a machine that it was booted in",
     )
 

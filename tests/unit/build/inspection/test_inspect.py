@@ -104,7 +104,7 @@ def test_a_database_that_is_not_read_is_warned_of(tmp_path):
         (b"vhdxfile" + bytes(MIB), "it is vhdx"),
         (b"LUKS\xba\xbe" + bytes(MIB), "it is luks"),
         (b"\x1f\x8b\x08" + bytes(MIB), "compressed with gzip"),
-        (gpt((LINUX_TYPE, b"XFSB".ljust(MIB, b"\0"))), "have xfs, and of file systems only"),
+        (gpt((LINUX_TYPE, b"XFSB".ljust(MIB, b"\0"))), "it has xfs in its partitions, and of file systems only"),
         (mbr((0x83, bytes(1080 + 400) * 100), (0x8E, bytes(512) + b"LABELONE".ljust(MIB, b"\0"))), "LVM2"),
         (gpt((LINUX_TYPE, bytes(MIB))), "nothing that is known"),
         (gpt((LINUX_TYPE, bytes(MIB)))[:-99999], "truncated"),
