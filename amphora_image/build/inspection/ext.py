@@ -12,6 +12,7 @@ from amphora_image.build.inspection.ext_attributes import in_block, in_node
 from amphora_image.build.inspection.ext_blocks import extent_runs, mapped_runs
 from amphora_image.build.inspection.file_system import FileSystem, Node, Run
 from amphora_image.build.inspection.structure import DamagedError, UnsupportedError
+from amphora_image.build.inspection.tree import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +59,7 @@ class Ext(FileSystem):
         self.needs_recovery = bool(features & 0x4)
         self.kind = "ext4" if features & 0x2C0 or read_only & 0x78 else "ext3" if compatible & 0x4 else "ext2"
         self.uuid = str(uuid.UUID(bytes=block[104:120]))
-        self.label = block[120:136].partition(b"\0")[0].decode("utf-8", "replace")
+        self.label = plain(block[120:136].partition(b"\0")[0])
         self._tables = self._places(-(-(blocks - self._first) // per_group), descriptor)
         self._table_block = lru_cache(maxsize=64)(self._load)
 

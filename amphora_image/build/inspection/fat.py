@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from amphora_image.build.inspection.file_system import FileSystem, Node, Run
 from amphora_image.build.inspection.structure import DamagedError
+from amphora_image.build.inspection.tree import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ class Fat(FileSystem):
         extended = block[64:90] if self._bits == 32 else block[36:62]
         if extended[2] == 0x29:
             self.uuid = f"{extended[6]:02X}{extended[5]:02X}-{extended[4]:02X}{extended[3]:02X}"
-            self.label = extended[7:18].decode("ascii", "replace").strip()
+            self.label = plain(extended[7:18].strip())
         self._nodes: dict[int, Node] = {}
 
     @property

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from amphora_image.build.inspection.tree import Tree
 
 _AGAIN = "compare it with its checksum, and download or build it again"
-_BROKEN = (DamagedError, struct.error, RecursionError, MemoryError)
+_BROKEN = (DamagedError, struct.error, RecursionError, MemoryError, OSError)
 
 
 class Opened(NamedTuple):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 _MOST_FOLDER_BYTES = 1 << 30
 _LONGEST_PATH = 4096
+#: What controls a terminal, or the direction of what is written on it; all but the tab and the end of a line.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _MOST_LINKS = 40  # as in the kernel
 
 
@@ -92,7 +95,7 @@ class Tree:
     def text(self, path: str, limit: int = 1 << 20) -> str | None:
         """Give a text file's contents, None where there is none."""
         found = self.read(path, limit)
-        return None if found is None else found.decode("utf-8", "backslashreplace")
+        return None if found is None else _UNPRINTABLE.sub(_escaped, found.decode("utf-8", "backslashreplace"))
 
     def target(self, path: str) -> str | None:
         """Say what is written in a link, None where ``path`` itself is none."""
@@ -135,3 +138,7 @@ def plain(raw: bytes) -> str:
     """Give a name, or a short text, as what can be printed on any terminal."""
     text = raw.decode("utf-8", "backslashreplace")
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

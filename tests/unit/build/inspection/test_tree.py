@@ -71,6 +71,8 @@ def test_names_and_texts_cannot_write_to_a_terminal_what_they_like():
     assert plain(b"\x1b[2Jx\n") == r"\x1b[2Jx\n"
     assert plain(b"caf\xc3\xa9") == "café"
     assert plain(b"\xff\xfe") == r"\xff\xfe"
+    text = tree({"x": "a\tb\n\x1b[2J\r\u202ec caf\u00e9\n"}).text("/x")
+    assert text == "a\tb\n\\x1b[2J\\r\\u202ec caf\u00e9\n"
 
 
 class _Endless(FakeFileSystem):
