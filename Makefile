@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-TARGETS := demo test unit fuzz check downstream downstream-glance bench docs package
+TARGETS := demo test unit fuzz check downstream downstream-glance tiny-image image-test bench docs package
 
 .DEFAULT_GOAL := help
 .PHONY: help clean $(TARGETS)
@@ -17,6 +17,8 @@ help:
 	@echo 'make check     linters, formatter, types, floors, release notes, the sample'
 	@echo 'make downstream  tests of Octavia itself, unmodified, with our driver in place'
 	@echo 'make downstream-glance  tests of the API of Glance itself, unmodified, with our filter in its pipeline'
+	@echo 'make tiny-image  build a small image and boot it, as root'
+	@echo 'make image-test  build and test a whole amphora, and try what can go wrong, as root'
 	@echo 'make docs      the documentation, into doc/build/html'
 	@echo 'make package   wheel and sdist, into dist; each is installed and tried (needs the package index)'
 	@echo 'make bench     the benchmarks'

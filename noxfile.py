@@ -57,6 +57,20 @@ def test(session: nox.Session) -> None:
     _run(session, "pytest", "--cov", "--numprocesses", "2", "--dist", "loadfile", *session.posargs)
 
 
+@nox.session(python=False, name="tiny-image")
+def tiny_image(session: nox.Session) -> None:
+    """Build the small image, look into it, boot it by BIOS and by UEFI; as root, in about two minutes."""
+    _run(
+        session, "pytest", "tests/images/test_tiny_image.py", "-k", "boots or told or leaves_nothing", *session.posargs
+    )
+
+
+@nox.session(python=False, name="image-test")
+def image_test(session: nox.Session) -> None:
+    """Build the small image and the whole amphora, test them, and try what can go wrong; as root, in some 20 minutes."""
+    _run(session, "pytest", "tests/images", *session.posargs)
+
+
 @nox.session(python=False)
 def unit(session: nox.Session) -> None:
     """Run the unit tests alone: no network, no services, under 20 seconds."""

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The small image: built, looked into and booted, and all that can go wrong on the way."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.program import AMPHORA_IMAGE, run
+
+_BUILD_SECONDS = 900
+_TINY = ("build", "--os", "debian", "--release", "bookworm", "--tiny", "--compression", "zstd")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """The image, built once for all."""
+    folder = tmp_path_factory.mktemp("tiny")
+    ended = run([AMPHORA_IMAGE, *_TINY, "-o", "tiny.qcow2", "-f", "json"], folder, timeout=_BUILD_SECONDS)
+    assert ended.code == 0, ended.stderr
+    assert json.loads(ended.stdout)["path"] == str(folder / "tiny.qcow2")
+    return folder / "tiny.qcow2"
+
+
+@pytest.fixture
+def work(tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+def left_in(folder):
+    """Give what a build has left: processes whose root or folder is in there, and mounts."""
+    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(folder) in line]
+    processes = []
+    for each in Path("/proc").glob("[0-9]*"):
+        for link in ("root", "cwd"):
+            try:
+                if str(folder) in str((each / link).readlink()):
+                    processes.append(each.name)
+            except OSError:
+                continue
+    return mounts, processes
+
+
+def wait_until_nothing_is_left(folder):
+    ends = time.monotonic() + 30
+    while left_in(folder) != ([], []):
+        assert time.monotonic() < ends, left_in(folder)
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_it_boots_answers_and_shuts_down(tiny, tmp_path, firmware):
+    """The issue: "a tiny image (no agent) is built, inspected and booted"."""
+    ended = run([AMPHORA_IMAGE, "test", "--firmware", firmware, tiny, "-f", "json"], tmp_path, timeout=900)
+    assert ended.code == 0, ended.stderr
+    assert [(step["step"], step["result"]) for step in json.loads(ended.stdout)] == [
+        ("boots and answers", "ok"),
+        ("shuts down", "ok"),
+    ]
+    assert "amphora-image tiny" in ended.stdout
+
+
+def test_what_is_in_it_can_be_told_without_booting_it(tiny, tmp_path):
+    ended = run([AMPHORA_IMAGE, "inspect", tiny, "-f", "json"], tmp_path)
+    assert ended.code == 0, ended.stderr
+    for part in ("haproxy", "bookworm", "linux-image"):
+        assert part in ended.stdout
+
+
+def test_a_build_leaves_nothing_but_the_image_and_its_log(tiny):
+    assert sorted(path.name for path in tiny.parent.iterdir() if not path.name.startswith(".")) == [
+        "tiny.qcow2",
+        "tiny.qcow2.log",
+    ]
+
+
+@pytest.mark.parametrize("phase", ["unpacking the base system", "installing"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_a_build_that_is_ended_leaves_no_mount_and_no_process(work, tmp_path, phase, number):
+    """The issue: "Ctrl-C and kill -9 leave no mount, loop device or chroot process"."""
+    started = subprocess.Popen(
+        [AMPHORA_IMAGE, *_TINY, "--work-dir", work, "-o", tmp_path / "x.qcow2"],
+        env={**os.environ, "HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    with started:
+        assert any(line.startswith(phase) for line in started.stderr)
+        time.sleep(1)
+        assert left_in(work)[1]
+        started.send_signal(number)
+        started.stderr.read()
+    wait_until_nothing_is_left(work)
+    assert not (tmp_path / "x.qcow2").exists()
+    if number == signal.SIGINT:
+        assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "code", "told"),
+    [
+        ({"DIB_DISTRIBUTION_MIRROR": "http://127.0.0.1:9/debian"}, (), 6, "packages could not be fetched"),
+        ({}, ("--release", "nosuchrelease"), 2, "the mirror has no such release"),
+        ({}, ("--package", "nosuchpackage"), 2, "a package is not to be had"),
+        ({}, ("--size", "200M"), 2, "does not hold the system"),
+    ],
+    ids=["mirror down", "unknown release", "unknown package", "size too small"],
+)
+def test_what_goes_wrong_is_told_in_one_line(work, tmp_path, variables, options, code, told):
+    """The issue: "mirror down or signed by an unknown key, unknown OS/release/element/architecture, size too small"."""
+    command = [AMPHORA_IMAGE, *_TINY, "--work-dir", work, "-o", tmp_path / "x.qcow2", *options]
+    ended = run(command, tmp_path, environ=variables, timeout=_BUILD_SECONDS)
+    assert ended.code == code, ended.stderr
+    assert told in ended.stderr.splitlines()[-1]
+    assert not (tmp_path / "x.qcow2").exists()
+    assert list(work.iterdir()) == []
+
+
+def test_a_mirror_that_nobody_trusted_has_signed_is_told_as_such(work, tmp_path):
+    """The issue: "mirror … signed by an unknown key"."""
+    release = tmp_path / "mirror" / "debian" / "dists" / "bookworm" / "Release"
+    release.parent.mkdir(parents=True)
+    release.write_text("Suite: stable\nCodename: bookworm\nDate: Sat, 01 Jan 2022 00:00:00 UTC\nSHA256:\n")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "mirror")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror = {"DIB_DISTRIBUTION_MIRROR": f"http://127.0.0.1:{server.server_address[1]}/debian"}
+        command = [AMPHORA_IMAGE, *_TINY, "--work-dir", work, "-o", tmp_path / "x.qcow2"]
+        ended = run(command, tmp_path, environ=mirror, timeout=_BUILD_SECONDS)
+        server.shutdown()
+    assert ended.code == 1, ended.stderr
+    assert "the mirror's signature is not trusted" in ended.stderr.splitlines()[-1]
+
+
+def test_a_full_disk_is_told_as_such_and_nothing_stays_mounted(tmp_path):
+    """The issue: "full disk"."""
+    (tmp_path / "small").mkdir()
+    mounted = f'mount -t tmpfs -o size=100m none {tmp_path}/small && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", mounted, "-", AMPHORA_IMAGE, *_TINY]
+    ended = run(
+        [*command, "--work-dir", tmp_path / "small", "-o", tmp_path / "x.qcow2"], tmp_path, timeout=_BUILD_SECONDS
+    )
+    assert ended.code == 1, ended.stderr
+    assert f"there is no room in {tmp_path / 'small'}" in ended.stderr.splitlines()[-1]
