@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from cliff.show import ShowOne
 
+from amphora_image.cli.build_publish import add_options, check_options, publish_tested
+
 if TYPE_CHECKING:
     from amphora_image.build.builder import Request
 
@@ -20,7 +22,7 @@ _EPILOG = (
     "It needs the rights of root (packages are unpacked and configured), and no loop device, device-mapper or KVM: the "
     "disk is assembled in user space. Packages come from DIB_DISTRIBUTION_MIRROR, else from where this machine takes its "
     "own; the elements find all DIB_ variables. Examples: `amphora-image build`; `amphora-image build --os debian "
-    "--release trixie --size 3G -o amphora.qcow2`; `amphora-image build --tiny -o tiny.qcow2`; `amphora-image build "
+    "--release trixie --size 3G -o amphora.qcow2`; `amphora-image build --publish --name amphora-2026.1 --tag amphora`; `amphora-image build --tiny -o tiny.qcow2`; `amphora-image build "
     "--type tar -o - | docker import - image:amphora-x64-haproxy`. exit codes besides the usual: 1 the build failed or "
     "the output cannot be written; 2 something is asked for that there is not; 5 not root; 6 the mirror does not answer."
 )
@@ -48,11 +50,13 @@ class Build(ShowOne):
     """
 
     _epilog = _EPILOG  # type: ignore[assignment]  # cliff says None, and means text too
+    _exit_code = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Take what to build and where to."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_contents(parser)
+        add_options(parser)
         parser.add_argument("--type", default="qcow2", metavar="TYPE", help="qcow2 (default), raw, vhd or tar.")
         parser.add_argument(
             "--size", type=size, default=size("2G"), metavar="SIZE", help="Of the disk: 2G (default), 1500M."
@@ -92,18 +96,28 @@ class Build(ShowOne):
         from amphora_image.publish.progress import Lines  # noqa: PLC0415 - heavy
 
         began = time.monotonic()
+        check_options(parsed_args)
         request = _request(parsed_args)
         progress = Lines(self.app.stderr)
         build(request, progress.begin)
         took = round(time.monotonic() - began, 1)
         path = request.output
+        if parsed_args.publish and path is not None:
+            tell = lambda step: progress.begin(str(step))  # noqa: E731 - one line
+            self._exit_code = publish_tested(path, parsed_args, tell=tell, run=self.app.run_subcommand)
         length = path.stat().st_size if path else None
         told = (request.type, length, request.disk.size if request.type != "tar" else None, took, str(request.log))
         return ("path", "type", "size", "disk_size", "seconds", "log"), [str(path or "-"), *told]
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
-        """Show nothing where the image itself went to standard output."""
-        return 0 if parsed_args.output == "-" else int(super().produce_output(parsed_args, column_names, data) or 0)
+        """Show nothing where the image itself went to standard output, or `publish` has shown where it is."""
+        if parsed_args.output == "-" or parsed_args.publish:
+            return 0
+        return int(super().produce_output(parsed_args, column_names, data) or 0)
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """End as publishing ended."""
+        return super().run(parsed_args) or self._exit_code
 
 
 def _add_contents(parser: argparse.ArgumentParser) -> None:
