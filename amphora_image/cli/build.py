@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cliff.show import ShowOne
 
 from amphora_image.cli.build_publish import add_options, check_options, publish_tested
+from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from amphora_image.build.builder import Request
@@ -92,7 +93,10 @@ class Build(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
         """Build, and show what lies there now."""
-        from amphora_image.build.builder import build  # noqa: PLC0415 - heavy
+        try:
+            from amphora_image.build.builder import build  # noqa: PLC0415 - heavy
+        except ImportError as error:
+            raise ConfigurationError(f"{error.name} is not installed", "pip install 'amphora-image[build]'") from error
         from amphora_image.publish.progress import Lines  # noqa: PLC0415 - heavy
 
         began = time.monotonic()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import json
 import os
@@ -77,11 +78,19 @@ def test_what_is_in_it_can_be_told_without_booting_it(tiny, tmp_path):
         assert part in ended.stdout
 
 
-def test_a_build_leaves_nothing_but_the_image_and_its_log(tiny):
+def test_a_build_leaves_the_image_and_what_is_known_of_it_and_nothing_else(tiny):
+    """The issue: "SBOM (SPDX or CycloneDX, by a library), SHA-256/512 and the inputs as JSON beside the image"."""
     assert sorted(path.name for path in tiny.parent.iterdir() if not path.name.startswith(".")) == [
         "tiny.qcow2",
+        "tiny.qcow2.cdx.json",
         "tiny.qcow2.log",
+        "tiny.qcow2.provenance.json",
     ]
+    told = json.loads(tiny.with_name("tiny.qcow2.provenance.json").read_text())
+    assert told["image"]["sha256"] == hashlib.sha256(tiny.read_bytes()).hexdigest()
+    bill = json.loads(tiny.with_name("tiny.qcow2.cdx.json").read_text())
+    [purl] = [each["purl"] for each in bill["components"] if each["name"] == "haproxy"]
+    assert purl.startswith("pkg:deb/debian/haproxy@")
 
 
 @pytest.mark.parametrize("phase", ["unpacking the base system", "installing"])

@@ -23,6 +23,8 @@ SETUP.read(ROOT / "setup.cfg")
 
 #: What an import is called → what is installed for it, where the names differ.
 DISTRIBUTIONS = {
+    "cyclonedx": "cyclonedx-python-lib",
+    "packageurl": "packageurl-python",
     "diskimage_builder": "diskimage-builder",
     "oslo_config": "oslo.config",
     "oslo_upgradecheck": "oslo.upgradecheck",

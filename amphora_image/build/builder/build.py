@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from amphora_image.build.assembly import assemble
 from amphora_image.build.builder.folder import work_folder
+from amphora_image.build.builder.provenance import write_beside
 from amphora_image.build.builder.request import check
 from amphora_image.build.builder.rootfs import find_builder, make_root
+from amphora_image.build.inspection.inspect import inspect
 from amphora_image.build.programs import run
 from amphora_image.errors import DestinationError, ProgramFailedError
 
@@ -29,6 +31,8 @@ _TAR_LEFT_OUT = ("--exclude=./proc/*", "--exclude=./sys/*")
 
 def build(request: Request, phase: Callable[[str], object]) -> None:
     """Build the image, and put it in its place when it is whole; ``phase`` is told what is done now.
+
+    Beside it are then its digests with what it was made of, and, of a disk, a bill of its packages.
 
     :raises UnknownChoiceError: an element, architecture, release or package is unknown.
     :raises DestinationError: the output cannot be written.
@@ -59,6 +63,8 @@ def build(request: Request, phase: Callable[[str], object]) -> None:
                 place.mkdir()
                 assemble(tree, part, request.disk, folder=place, phase=phase)
             part.replace(request.output)
+            phase("telling what is in it")
+            write_beside(request, request.output, None if request.type == "tar" else inspect(request.output))
         except OSError as error:
             raise DestinationError(str(request.output), error.strerror or str(error)) from error
         finally:
