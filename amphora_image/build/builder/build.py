@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from amphora_image.build.assembly import assemble
-from amphora_image.build.builder.folder import work_folder
+from amphora_image.build.builder.folder import part_of, work_folder
 from amphora_image.build.builder.provenance import write_beside
 from amphora_image.build.builder.request import check
 from amphora_image.build.builder.rootfs import find_builder, make_root
 from amphora_image.build.inspection.inspect import inspect
 from amphora_image.build.programs import run
-from amphora_image.errors import DestinationError, ProgramFailedError
+from amphora_image.errors import ProgramFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,8 +52,7 @@ def build(request: Request, phase: Callable[[str], object]) -> None:
             phase("writing the tar")
             _pack(tree, None, request.disk)
             return
-        part = request.output.with_name(f".{request.output.name}.{secrets.token_hex(8)}")
-        try:
+        with part_of(request.output) as part:
             if request.type == "tar":
                 phase("writing the tar")
                 _pack(tree, part, request.disk)
@@ -62,13 +60,8 @@ def build(request: Request, phase: Callable[[str], object]) -> None:
                 place = folder / "disk"
                 place.mkdir()
                 assemble(tree, part, request.disk, folder=place, phase=phase)
-            part.replace(request.output)
-            phase("telling what is in it")
-            write_beside(request, request.output, None if request.type == "tar" else inspect(request.output))
-        except OSError as error:
-            raise DestinationError(str(request.output), error.strerror or str(error)) from error
-        finally:
-            part.unlink(missing_ok=True)
+    phase("telling what is in it")
+    write_beside(request, request.output, None if request.type == "tar" else inspect(request.output))
 
 
 def _pack(tree: Path, output: Path | None, disk: Disk) -> None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder that a build works in: one for each build, and gone with it; those of killed builds are removed by the next."""
+"""Where a build works: a folder for each, and gone with it, and a hidden file beside its output until that is whole.
+
+What a killed build leaves of either is removed by the next.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from amphora_image.errors import DestinationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +39,32 @@ def work_folder(parent: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+@contextlib.contextmanager
+def part_of(output: Path) -> Iterator[Path]:
+    """Give a hidden file beside ``output`` that becomes it where all goes well, and is removed where it does not.
+
+    It has the same name each time, so that the next build takes over what a killed one left.
+
+    :raises DestinationError: it cannot be written, or another build is writing it.
+    """
+    part = output.with_name(f".{output.name}.part")
+    try:
+        file = os.open(part, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                yield part
+                part.replace(output)
+            finally:
+                part.unlink(missing_ok=True)
+        finally:
+            os.close(file)
+    except BlockingIOError as error:
+        raise DestinationError(str(output), "another build is writing it") from error
+    except OSError as error:
+        raise DestinationError(str(output), error.strerror or str(error)) from error
 
 
 def sweep(parent: Path) -> list[Path]:

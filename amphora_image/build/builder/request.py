@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amphora_image.build.assembly import ARCHITECTURES, FORMATS, Disk, programs_for
+from amphora_image.build.assembly.layout import Amount, check_size
 from amphora_image.build.programs import require
 from amphora_image.errors import DestinationError, NoRightsError, UnknownChoiceError
 from amphora_image.services.fetch import check_destination
@@ -65,6 +66,7 @@ def check(request: Request, *, own_elements: Path) -> None:
 
     :raises UnknownChoiceError: an element or the architecture is unknown.
     :raises DestinationError: the output cannot be written.
+    :raises DiskTooSmallError: the disk would hold no system at all.
     :raises MissingProgramsError: programs are missing; it names all of them.
     :raises NoRightsError: we are not root.
     """
@@ -79,6 +81,8 @@ def check(request: Request, *, own_elements: Path) -> None:
         problem = f"disks for {request.disk.architecture} cannot be assembled"
         raise UnknownChoiceError(problem, f"choose one of {', '.join(ARCHITECTURES)}")
     _check_output(request)
+    if request.type in FORMATS:
+        check_size(request.disk.size, Amount(1, 1))  # what holds nothing at all is told before anything is built
     programs, files = programs_for(request.disk) if request.type in FORMATS else ((), {})
     bootstrap, keys = _bootstrap(request)
     require({*_PROGRAMS, *programs, *bootstrap}, {**files, **keys, **_emulator(request.disk.architecture)})

@@ -7,6 +7,7 @@ the tree is what is wanted: it need neither be packed nor copied, and what was m
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import shutil
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from amphora_image.build.builder.enclosure import Enclosure, place_sudo
 from amphora_image.build.builder.output import failure_of, phase_of
 from amphora_image.build.programs import SEARCHED
-from amphora_image.errors import ConfigurationError, DiskFullError
+from amphora_image.errors import ConfigurationError, DestinationError, DiskFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,7 +76,8 @@ def make_root(request: Request, folder: Path, phase: Callable[[str], object]) ->
                 lines = [*watch.lines, f"disk-image-create ended with {code}"]
                 raise failure_of(lines, watch.phase, work=str(request.work), log=str(request.log))
     except OSError as error:
-        raise DiskFullError(str(request.work), error.strerror or str(error)) from error
+        kind = DiskFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else DestinationError
+        raise kind(str(request.work), error.strerror or str(error)) from error
     finally:
         watch.close()
     [tree] = folder.glob("dib_build.*/mnt")
@@ -90,7 +92,8 @@ class _Watch:
         self.phase = _BEFORE
         self._tell = phase
         self._rest = b""
-        self._log = log.open("wb")
+        # What elements say is theirs: with a trace, secrets that they are given may be among it.
+        self._log = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
         self._fifo = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
 
     def close(self) -> None:

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import os
 
-from amphora_image.build.builder.folder import sweep, work_folder
+import pytest
+
+from amphora_image.build.builder.folder import part_of, sweep, work_folder
+from amphora_image.errors import DestinationError
 
 
 def test_a_build_has_a_folder_of_its_own_and_leaves_none(tmp_path):
@@ -36,3 +40,30 @@ def test_only_folders_of_builds_are_swept_and_no_symlink_is_followed(tmp_path):
     (tmp_path / "amphora-image-build-begun").mkdir()
     assert sweep(tmp_path) == []
     assert {path.name for path in tmp_path.iterdir()} >= {"another", "target", "amphora-image-build-begun"}
+
+
+def test_an_output_is_there_when_it_is_whole_and_not_before(tmp_path):
+    with part_of(tmp_path / "image") as part:
+        part.write_bytes(b"image")
+        assert not (tmp_path / "image").exists()
+    assert (tmp_path / "image").read_bytes() == b"image"
+    assert [path.name for path in tmp_path.iterdir()] == ["image"]
+
+
+def test_a_build_that_fails_leaves_what_was_there(tmp_path):
+    (tmp_path / "image").write_bytes(b"former")
+    with contextlib.suppress(KeyboardInterrupt), part_of(tmp_path / "image") as part:
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert (tmp_path / "image").read_bytes() == b"former"
+    assert [path.name for path in tmp_path.iterdir()] == ["image"]
+
+
+def test_two_builds_do_not_write_one_output_and_what_a_killed_one_left_is_taken_over(tmp_path):
+    (tmp_path / ".image.part").write_bytes(b"of a killed build")
+    with part_of(tmp_path / "image") as part:
+        part.write_bytes(b"image")
+        with pytest.raises(DestinationError, match="another build is writing it"), part_of(tmp_path / "image"):
+            pass
+        assert part.exists()
+    assert (tmp_path / "image").read_bytes() == b"image"

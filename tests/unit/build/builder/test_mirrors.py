@@ -5,7 +5,13 @@ import pytest
 
 from amphora_image.build.builder.mirrors import mirrors
 
-STANZAS = """Types: deb
+STANZAS = """Enabled: no
+Types: deb
+URIs: http://disabled.example.org/debian
+Suites: sid
+Components: main
+
+Types: deb
 # a comment, then two suites
 URIs: http://mirror.example.org/debian
 Suites: bookworm bookworm-updates
@@ -15,12 +21,6 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 Types: deb deb-src
 URIs: http://mirror.example.org/debian-security
 Suites: bookworm-security
-Components: main
-
-Enabled: no
-Types: deb
-URIs: http://disabled.example.org/debian
-Suites: sid
 Components: main
 """
 LINES = """# deb http://old.example.org/debian buster main

@@ -5,7 +5,7 @@ import pytest
 
 from amphora_image.build.assembly import Disk
 from amphora_image.build.builder.request import Request, check
-from amphora_image.errors import DestinationError, MissingProgramsError, UnknownChoiceError
+from amphora_image.errors import DestinationError, DiskTooSmallError, MissingProgramsError, UnknownChoiceError
 
 
 @pytest.fixture
@@ -66,3 +66,9 @@ def test_a_foreign_architecture_without_emulator_is_refused(request_for, element
     """The issue: "a foreign architecture without binfmt"."""
     with pytest.raises(MissingProgramsError, match=r"grub-efi-arm64-bin|qemu-user-static"):
         check(request_for(disk=Disk(architecture="arm64")), own_elements=elements)
+
+
+def test_a_disk_that_would_hold_nothing_is_refused_before_the_build(request_for, elements):
+    """The issue: "size too small"."""
+    with pytest.raises(DiskTooSmallError, match="a disk of 50 MiB does not hold the system"):
+        check(request_for(disk=Disk(size=50 << 20)), own_elements=elements)
