@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from amphora_image.relation.table import RELATIONS
 from amphora_image.relation.values import Kind, Recorded, Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from amphora_image.relation.database import Database
 
@@ -33,16 +34,15 @@ class Wanted:
     installation: str | None = None
     kind: Kind | None = None
 
-    def condition(self) -> list[Any]:
-        """Give the terms of an SQL WHERE."""
-        columns = RELATIONS.c
-        terms = (
-            (columns.instance_id, self.instance_id),
-            (columns.image_id, self.image_id),
-            (columns.installation, self.installation),
-            (columns.kind, self.kind.value if self.kind else None),
-        )
-        return [column == value for column, value in terms if value is not None]
+    def given(self) -> dict[str, str]:
+        """Give what is to agree, by column."""
+        columns = {
+            "instance_id": self.instance_id,
+            "image_id": self.image_id,
+            "installation": self.installation,
+            "kind": self.kind.value if self.kind else None,
+        }
+        return {name: value for name, value in columns.items() if value is not None}
 
 
 class RelationStore:
@@ -83,20 +83,20 @@ class RelationStore:
 
     def forget_all(self, wanted: Wanted) -> int:
         """Remove all relations that are wanted, and say how many."""
+        given = wanted.given()
         with self._database.writing() as connection:
-            return int(connection.execute(RELATIONS.delete().where(*wanted.condition())).rowcount)
+            return int(connection.execute(RELATIONS.delete().where(*_agree(given)), given).rowcount)
 
     def page(self, wanted: Wanted, *, limit: int = _PAGE, before: int | None = None) -> list[Recorded]:
         """Give up to ``limit`` relations, the newest first: those after the one whose sequence is ``before``.
 
         That one need not be there any more.
         """
-        columns = RELATIONS.c
-        query = RELATIONS.select().where(*wanted.condition()).order_by(columns.id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(columns.id < before)
+        given: dict[str, Any] = wanted.given()
+        query = page_query(tuple(given), after=before is not None)
         with self._database.reading() as connection:
-            return [_recorded(row) for row in connection.execute(query)]
+            rows = connection.execute(query, {**given, "most": limit, "before": before})
+            return [_recorded(row) for row in rows]
 
     def every(self, wanted: Wanted) -> Iterator[Recorded]:
         """Give all relations that are wanted, the newest first, reading page after page."""
@@ -107,9 +107,34 @@ class RelationStore:
 
     def image_ids(self, wanted: Wanted, *, limit: int) -> Sequence[str]:
         """Give the ids of up to ``limit`` images, each once, in no order."""
-        query = sa.select(RELATIONS.c.image_id).where(*wanted.condition()).distinct().limit(limit)
+        given: dict[str, Any] = wanted.given()
         with self._database.reading() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(_ids_query(tuple(given)), {**given, "most": limit}).scalars())
+
+
+# To build a statement anew takes SQLAlchemy longer than to run it.
+
+_MOST = sa.bindparam("most", type_=sa.Integer)
+
+
+@cache
+def page_query(names: tuple[str, ...], *, after: bool) -> sa.Select[Any]:
+    """Give the query for a page of the relations in which these columns agree; its parameters are called as they are.
+
+    ``most`` is the parameter of the page's length, and ``before``, where a page comes ``after`` another, that of its place.
+    """
+    query = RELATIONS.select().where(*_agree(names)).order_by(RELATIONS.c.id.desc()).limit(_MOST)
+    return query.where(RELATIONS.c.id < sa.bindparam("before")) if after else query
+
+
+@cache
+def _ids_query(names: tuple[str, ...]) -> sa.Select[Any]:
+    return sa.select(RELATIONS.c.image_id).where(*_agree(names)).distinct().limit(_MOST)
+
+
+def _agree(names: Iterable[str]) -> list[Any]:
+    """Give the terms of an SQL WHERE, each with a parameter that is called as its column."""
+    return [RELATIONS.c[name] == sa.bindparam(name) for name in names]
 
 
 def _recorded(row: Any) -> Recorded:

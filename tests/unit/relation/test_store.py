@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from amphora_image.errors import ConfigurationError
 from amphora_image.relation.database import Database, Settings
 from amphora_image.relation.schema import Schema
-from amphora_image.relation.store import RelationStore, Wanted
-from amphora_image.relation.table import RELATIONS
+from amphora_image.relation.store import RelationStore, Wanted, page_query
 from amphora_image.relation.values import Kind, Relation
 
 
@@ -34,7 +33,7 @@ def test_a_page_is_one_range_of_an_index_in_its_order(tmp_path, wanted, index):
     url = f"sqlite:///{tmp_path}/x.sqlite"
     Schema(url).upgrade()
     database = Database(Settings(url))
-    query = RELATIONS.select().where(*wanted.condition()).order_by(RELATIONS.c.id.desc()).limit(25)
+    query = page_query(tuple(wanted.given()), after=False).params(**wanted.given(), most=25)
     with database.reading() as connection:
         text = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
