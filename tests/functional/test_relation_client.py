@@ -15,8 +15,6 @@ from support.relations import PATCH, parts, relations
 from amphora_image.boot import BootRequest, wait_until_active
 from amphora_image.clients.glance_import import GlanceImports
 from amphora_image.clients.session import adapter
-from amphora_image.config import load
-from amphora_image.drivers.nova import NovaComputeDriver
 from amphora_image.errors import AccessDeniedError, ResourceNotFoundError
 from amphora_image.relation.snapshots import Snapshots
 from amphora_image.relation.values import Kind, Relation
@@ -73,32 +71,18 @@ def test_what_cannot_be_is_told_apart(cloud, service, open_runtime):
         open_runtime("demo").related_of("").record(relation(image_id))
 
 
-def test_a_boot_is_recorded_and_the_commands_find_it(cloud, command, tag, access):
+def test_a_boot_is_recorded_before_the_command_ends_and_the_commands_find_it(cloud, command, access):
     """Promise: "the compute driver records (installation, server, image, boot) after each boot"."""
-    image_id = cloud.upload("amphora", tag)
-    ini = cloud.ini(controller_worker__amp_image_tag=tag)
-    driver = NovaComputeDriver(load([str(ini)]))
-    server_id = driver.build(name=f"amphora-{uuid.uuid4()}")
-    try:
-        assert driver._runtime.recorder.settle(60)
-        expected = parts("boot", access.installation, server_id)
-        assert relations(cloud.octavia, image_id) == [expected]
-        told = command("--config-file", str(ini), "related", "images", "--instance", server_id, "-f", "json")
-        assert [(each["id"], each["kind"]) for each in json.loads(told.stdout)] == [(image_id, "boot")]
-        told = command("--config-file", str(ini), "related", "instances", "--image", tag, "-f", "json")
-        (row,) = json.loads(told.stdout)
-        assert (row["instance_id"], row["installation"], row["kind"]) == (server_id, access.installation, "boot")
-    finally:
-        driver.delete(server_id)
-
-
-def test_the_command_that_boots_records_it_before_it_ends(cloud, command, access):
     tag = cloud.named("amphora")
-    image_id = cloud.upload("amphora", tag)
-    told = command("--config-file", str(cloud.ini(controller_worker__amp_image_tag=tag)), "boot", "x", "-f", "json")
-    server_id = json.loads(told.stdout)["id"]
+    image_id, ini = cloud.upload("amphora", tag), str(cloud.ini(controller_worker__amp_image_tag=tag))
+    server_id = json.loads(command("--config-file", ini, "boot", "x", "-f", "json").stdout)["id"]
     cloud.octavia.compute.delete(f"/servers/{server_id}")
     assert relations(cloud.octavia, image_id) == [parts("boot", access.installation, server_id)]
+    told = command("--config-file", ini, "related", "images", "--instance", server_id, "-f", "json")
+    assert [(each["id"], each["kind"]) for each in json.loads(told.stdout)] == [(image_id, "boot")]
+    told = command("--config-file", ini, "related", "instances", "--image", tag, "-f", "json")
+    (row,) = json.loads(told.stdout)
+    assert (row["instance_id"], row["installation"], row["kind"]) == (server_id, access.installation, "boot")
 
 
 def test_wrong_arguments_are_told_in_one_line(cloud, command):
@@ -106,30 +90,35 @@ def test_wrong_arguments_are_told_in_one_line(cloud, command):
     command("--config-file", ini, "related", "images", "--instance", "x").failed(2, "--instance 'x' is no UUID", "32")
 
 
-def test_backups_are_made_related_and_rotated(cloud, command, open_runtime):
+def test_backups_are_made_related_and_rotated(cloud, open_runtime, tag):
     """Promise: "`snapshot` and `backup` use it, with a rotation that cannot delete another instance's backup"."""
-    tag = cloud.named("amphora")
     cloud.upload("amphora", tag)
-    ini = cloud.ini(controller_worker__amp_image_tag=tag)
     runtime = open_runtime(controller_worker__amp_image_tag=tag)
-    mine, other = (runtime.build(runtime.policy.wanted(), server(cloud))[1].id for _ in range(2))
+    mine = runtime.build(runtime.policy.wanted(), server(cloud))[1].id
+    ours = {"installation": runtime.related.installation, "kind": Kind.BACKUP}
+    others = [{**ours, "instance_id": str(uuid.uuid4())}, {"instance_id": mine, "kind": Kind.BACKUP}]
+    old, *kept = made = [cloud.upload("backup") for _ in range(4)]
+    for image_id, what in zip(
+        made, [{**ours, "instance_id": mine}, *others, {**ours, "instance_id": mine}], strict=True
+    ):
+        runtime.related.record(relation(image_id, **what))
+    runtime.related.record(relation(kept[-1], **others[0]))  # one image that is a backup of two
     snapshots = Snapshots(
         runtime.servers, runtime.related, GlanceImports(adapter(runtime.session, runtime.conf.glance, "image"))
     )
     try:
-        for each in (mine, other):
-            wait_until_active(runtime.servers, each, deadline_seconds=120)
-        made = [finished(cloud, snapshots, server_id) for server_id in (mine, other, mine)]
-        told = command("--config-file", str(ini), "snapshot", mine, "--name", "s", "-f", "json")
-        taken = json.loads(told.stdout)
-        cloud._made.append((cloud.octavia.image, f"/v2/images/{taken['id']}"))
-        assert relations(cloud.octavia, taken["id"]) == [parts("snapshot", cloud.access.installation, mine)]
-        assert snapshots.rotate(mine, 1) == [made[0]]
-        assert [each.id for each in runtime.related.images(other, Kind.BACKUP)] == [made[1]]
-        assert [each.id for each in runtime.related.images(mine, Kind.BACKUP)] == [made[2]]
+        wait_until_active(runtime.servers, mine, deadline_seconds=120)
+        new = finished(cloud, snapshots, mine)
+        assert relations(cloud.octavia, new) == [parts("backup", cloud.access.installation, mine)]
+        assert snapshots.rotate(mine, 1) == [old]
+        assert [each.id for each in runtime.related.images(mine, Kind.BACKUP)] == [new, kept[-1]]
+        assert {each["status"] for each in map(shown(cloud), kept)} == {"active"}
     finally:
-        for each in (mine, other):
-            runtime.servers.delete(each)
+        runtime.servers.delete(mine)
+
+
+def shown(cloud):
+    return lambda image_id: cloud.octavia.image.get(f"/v2/images/{image_id}").json()
 
 
 def server(cloud):
@@ -139,9 +128,12 @@ def server(cloud):
 
 
 def finished(cloud, snapshots, server_id):
-    """Make a backup, and give it the bytes that the sandbox's hypervisor, which is none, does not."""
+    """Make a backup, and give it the bytes that the sandbox's hypervisor, which is none, does not.
+
+    It is younger than whatever was made before: Glance tells ages in whole seconds.
+    """
+    time.sleep(1.0)
     idle = lambda: cloud.octavia.compute.get(f"/servers/{server_id}").json()["server"]["OS-EXT-STS:task_state"] is None  # noqa: E731
-    until(idle, seconds=60, what="Nova to have done with the server")
     image_id = snapshots.take(server_id, cloud.named("backup"), Kind.BACKUP)
     cloud._made.append((cloud.octavia.image, f"/v2/images/{image_id}"))
     until(idle, seconds=60, what="Nova to have done with the server")
@@ -153,7 +145,6 @@ def finished(cloud, snapshots, server_id):
     kind = {"Content-Type": "application/octet-stream"}
     cloud.octavia.image.put(f"/v2/images/{image_id}/file", data=b"x", headers=kind).raise_for_status()
     snapshots.wait(server_id, image_id, deadline_seconds=60)
-    time.sleep(1.0)  # Glance tells ages in whole seconds
     return image_id
 
 

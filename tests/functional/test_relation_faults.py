@@ -9,6 +9,7 @@ import os
 import signal
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -80,13 +81,16 @@ def test_a_failing_database_stops_requests_about_relations_and_no_others(cloud, 
     glance, what, name = cloud.octavia.image, parts("snapshot"), cloud.named("image")
     known = cloud.queued("known", **what)
     with fault(State.load(sandbox.layout.state)):
-        refused = [glance.post("/v2/images", json={"name": name, **parts()})]
-        if fault is not slow:  # each of which waits
-            patch = [*adding(parts()), *adding({"half": "written"})]
-            refused.append(glance.patch(f"/v2/images/{known}", json=patch, headers=PATCH))
-            refused.append(glance.put(f"/v2/images/{known}/relations", json=parts()))
+        patch = [*adding(parts()), *adding({"half": "written"})]
+        requests = [
+            lambda: glance.post("/v2/images", json={"name": name, **parts()}),
+            lambda: glance.patch(f"/v2/images/{known}", json=patch, headers=PATCH),
+            lambda: glance.put(f"/v2/images/{known}/relations", json=parts()),
+        ]
         if fault is not full:
-            refused.append(glance.get(f"/v2/images?instance_id={what['instance_id']}"))
+            requests.append(lambda: glance.get(f"/v2/images?instance_id={what['instance_id']}"))
+        with ThreadPoolExecutor(4) as pool:  # each waits for as long as it may
+            refused = list(pool.map(lambda send: send(), requests))
         assert [each.status_code for each in refused] == [503] * len(refused)
         assert {each.json()["title"] for each in refused} == {"Service Unavailable"}
         began = time.monotonic()

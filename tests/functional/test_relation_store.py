@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
+import os
 import time
 import uuid
 from contextlib import closing
@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from support import mariadb
 
+from amphora_image.cli.main import main
 from amphora_image.errors import RelationSchemaError, RelationStoreError
 from amphora_image.relation.database import Database, Settings
 from amphora_image.relation.schema import Schema
@@ -132,10 +133,41 @@ def test_the_migrations_make_the_table_that_the_store_uses(database):
 
 
 def test_upgrades_that_run_at_once_do_no_harm(url):
-    program = f"from amphora_image.relation.schema import Schema; Schema({url!r}).upgrade()"
-    running = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(2)]
-    assert [(each.communicate(timeout=120)[1], each.returncode) for each in running] == [(b"", 0)] * 2
+    begin, given = os.pipe()
+    children = [forked(lambda: (os.read(begin, 1), Schema(url).upgrade()), given) for _ in range(4)]
+    os.close(begin)
+    os.close(given)  # for which all of them wait
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
     assert Schema(url).state().pending == ()
+
+
+def forked(work, unneeded):
+    """Do the work in a process of its own, and give that process's number; 0 is its exit code if nothing is raised."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(unneeded)
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return child
+
+
+def test_the_commands_upgrade_a_schema_and_check_it(tmp_path, capsys):
+    """Promise: "`related db upgrade|check`"."""
+    ini = tmp_path / "glance-api.conf"
+    ini.write_text(f"[relation]\nconnection = sqlite:///{tmp_path}/relations.sqlite\n")
+    check, upgrade = (["--config-file", str(ini), "related", "db", name] for name in ("check", "upgrade"))
+    assert main(check) == 2
+    assert "related db upgrade" in capsys.readouterr().err
+    assert [main(upgrade), main(upgrade)] == [0, 0]
+    assert [line.split("; ")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "schema (none) -> r0001",
+        "schema r0001 -> r0001",
+    ]
+    assert main([*check, "-f", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"current": "r0001", "newest": "r0001", "pending": ""}
 
 
 LATER = '''# SPDX-License-Identifier: Apache-2.0
