@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from keystoneauth1.adapter import Adapter
 from support.beside import beside, write_config
-from support.cloud import Cloud
+from support.cloud import Cloud, until
 from support.relations import images, parts, relations
 
 from amphora_image.boot import BootRequest, wait_until_active
@@ -110,9 +110,12 @@ password = {password}
         body = {"service_id": service, "interface": "public", "region_id": REGION, "url": url}
         identity.make("endpoint", body)
         yield url
-    placement = Adapter(users("admin").session, service_type="placement", interface="public")
-    (provider,) = placement.get("/resource_providers?name=two").json()["resource_providers"]
-    placement.delete(f"/resource_providers/{provider['uuid']}")
+        placement = Adapter(users("admin").session, service_type="placement", interface="public", raise_exc=False)
+        (provider,) = placement.get("/resource_providers?name=two").json()["resource_providers"]
+        path = f"/resource_providers/{provider['uuid']}"
+        held = lambda: placement.get(f"{path}/allocations").json()["allocations"]  # noqa: E731
+        until(lambda: not held(), seconds=60, what="Nova to give back what its deleted servers held")
+    placement.delete(path)
 
 
 def through(user, glance):
