@@ -89,29 +89,34 @@ def test_certificates_have_a_folder_even_without_a_configuration(tree):
 
 
 def test_the_key_of_the_certificates_ram_disk_is_read_by_cryptsetup_alone(tree):
-    for name in ("modprobe", "cryptsetup", "mke2fs", "mount"):
+    for name in ("modprobe", "cryptsetup", "mke2fs"):
         tree.program(name)
-    tree.program("mountpoint", "exit 1")
-    tree.run(CERTS, "start")
+    tree.run(CERTS, "make")
     (opened,) = [call for call in tree.called() if call.startswith("cryptsetup")]
     assert "--key-file /dev/urandom" in opened
     assert "--type plain" in opened
-    assert (tree.root / "var/lib/octavia/certs").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_ram_disk_that_is_mounted_is_left_alone(tree):
-    tree.program("mountpoint")
-    tree.program("cryptsetup")
-    tree.run(CERTS, "start")
-    assert not [call for call in tree.called() if call.startswith("cryptsetup")]
-
-
-def test_nothing_is_mounted_when_the_disk_could_not_be_encrypted(tree):
-    for name in ("modprobe", "mke2fs", "mount"):
+def test_a_disk_that_could_not_be_encrypted_gets_no_file_system(tree):
+    for name in ("modprobe", "mke2fs"):
         tree.program(name)
-    tree.program("mountpoint", "exit 1")
     tree.program("cryptsetup", "exit 1")
-    assert tree.run(CERTS, "start", check=False).returncode != 0
+    assert tree.run(CERTS, "make", check=False).returncode != 0
+    assert not [call for call in tree.called() if call.startswith("mke2fs")]
+
+
+def test_nobody_else_may_look_into_the_folder_of_the_certificates(tree):
+    tree.program("mount")
+    tree.program("mountpoint", "exit 1")
+    tree.run(CERTS, "mount")
+    assert (tree.root / "var/lib/octavia/certs").stat().st_mode & 0o777 == 0o700
+    assert [call for call in tree.called() if call.startswith("mount -o nodev,nosuid,noexec /dev/mapper/certfs-ramfs")]
+
+
+def test_a_folder_that_is_mounted_is_left_alone(tree):
+    tree.program("mountpoint")
+    tree.program("mount")
+    tree.run(CERTS, "mount")
     assert not [call for call in tree.called() if call.startswith("mount ")]
 
 
@@ -310,6 +315,14 @@ def test_confined_programs_may_be_reached_from_within_a_namespace(profiles):
     flags = "flags=(attach_disconnected) {"
     assert f"profile rsyslogd /usr/sbin/rsyslogd {flags}" in (profiles / "usr.sbin.rsyslogd").read_text()
     assert f"/usr/sbin/dhclient {flags}" in (profiles / "usr.sbin.dhclient").read_text()
+
+
+def test_rsyslog_waits_for_its_profile_where_it_has_one(profiles, tree):
+    when = tree.root / "etc/systemd/system/apparmor.service.d/50-amphora.conf"
+    assert "Before=rsyslog.service" in when.read_text()
+    (profiles / "usr.sbin.rsyslogd").unlink()
+    tree.run(APPARMOR)
+    assert "rsyslog" not in when.read_text()
 
 
 def test_dhclient_may_write_where_the_agent_has_leases_kept(profiles):
