@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -23,8 +24,11 @@ def main() -> None:
     package = resources.files("amphora_image")
     files = [path.relative_to(SOURCE) for path in SOURCE.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     missing = [str(path) for path in files if not package.joinpath(*path.parts).is_file()]
+    tied = [str(path) for path in files if os.access(SOURCE / path, os.X_OK) > os.access(f"{package}/{path}", os.X_OK)]
     if not files or missing or "site-packages" not in str(package):
         raise SystemExit(f"installed at {package}, without {missing}")
+    if tied:
+        raise SystemExit(f"installed so that they cannot be run: {tied}")
     entry_points = metadata.distribution("amphora-image").entry_points
     for entry_point in entry_points:
         if entry_point.group not in LATER:

@@ -142,6 +142,12 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         help="Add an element of ELEMENTS_PATH; may be repeated.",
     )
     parser.add_argument(
+        "--only-elements",
+        default="",
+        metavar="NAMES",
+        help="These instead of all that would make an amphora, the operating system's among them; --element adds to them.",
+    )
+    parser.add_argument(
         "--package", action="append", default=[], metavar="NAME", help="Install a package more; may be repeated."
     )
     parser.add_argument("--no-ssh", action="store_true", help="Leave no SSH server in it.")
@@ -181,6 +187,7 @@ def _request(options: argparse.Namespace) -> Request:
         root_account=options.root_password,
     )
     elements = (system.element, "tiny-balancer") if options.tiny else composition.elements()
+    elements = tuple(options.only_elements.split()) or elements
     output = None if options.output == "-" else Path(options.output or f"{_OUTPUT}.{options.type}").absolute()
     log = options.log_file or (output.with_name(f"{output.name}.log") if output else Path("amphora-image-build.log"))
     release = options.release or os.environ.get("DIB_RELEASE") or system.release

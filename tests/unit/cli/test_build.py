@@ -55,6 +55,11 @@ def test_an_amphora_is_built_of_our_elements_and_those_asked_for(monkeypatch):
     assert request.log == Path("a.qcow2.log").absolute()
 
 
+def test_elements_may_be_named_instead_of_ours():
+    request = request_of("--only-elements", "vm ubuntu-minimal haproxy-octavia", "--element", "mine")
+    assert request.elements == ("user-space-disk", "vm", "ubuntu-minimal", "haproxy-octavia", "mine")
+
+
 def test_the_tiny_image_has_no_agent():
     request = request_of("--tiny", "--os", "debian", "--release", "bookworm")
     assert request.elements == ("user-space-disk", "amphora-debian", "tiny-balancer")
