@@ -79,7 +79,7 @@ def image_test(session: nox.Session) -> None:
 @nox.session(python=False)
 def unit(session: nox.Session) -> None:
     """Run the unit tests alone: no network, no services, under 20 seconds."""
-    _run(session, "pytest", "tests/unit", *session.posargs)
+    _run(session, "pytest", "tests/unit", "--numprocesses", "2", *session.posargs)
 
 
 @nox.session(python=False)
