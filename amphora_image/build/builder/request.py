@@ -104,7 +104,10 @@ def _check_output(request: Request) -> None:
         if request.type != "tar":
             raise UnknownChoiceError("only a tar can be written to standard output", "give --type tar, or -o FILE")
         return
-    check_destination(request.output, overwrite=request.overwrite)
+    try:
+        check_destination(request.output, overwrite=request.overwrite)
+    except OSError as error:  # a folder on the way there is closed to us, or the name is none
+        raise DestinationError(str(request.output), error.strerror or str(error)) from error
     for folder in (request.output.parent, request.work, request.log.parent):
         if not folder.is_dir():
             raise DestinationError(str(folder), "there is no such folder")

@@ -53,6 +53,8 @@ def test_an_output_that_is_there_is_not_replaced_unasked(request_for, elements, 
 def test_an_output_in_no_folder_is_refused(request_for, elements, tmp_path):
     with pytest.raises(DestinationError, match="there is no folder"):
         check(request_for(output=tmp_path / "nowhere" / "x"), own_elements=elements)
+    with pytest.raises(DestinationError, match="File name too long"):
+        check(request_for(output=tmp_path / ("x" * 300)), own_elements=elements)
     with pytest.raises(DestinationError, match="there is no such folder"):
         check(request_for(work=tmp_path / "nowhere"), own_elements=elements)
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the build to a tag on a real Glance: ``amphora-image build --publish``."""
+
+from __future__ import annotations
+
+import json
+
+_TINY = ("build", "--os", "debian", "--release", "bookworm", "--tiny", "--compression", "zstd", "-o", "tiny.qcow2")
+
+
+def images(cloud, name):
+    return cloud.octavia.image.get("/v2/images", params={"name": name}).json()["images"]
+
+
+def test_an_image_that_passed_its_test_is_published_and_gets_the_tag(cloud, command, tag, tmp_path):
+    """The issue: "build → inspect → test → publish → promote → boot is one documented path"."""
+    name = cloud.named("built")
+    try:
+        ini = cloud.ini()
+        ended = command(
+            "--config-file", ini, *_TINY, "--publish", "--name", name, "--tag", tag, "-f", "json", timeout=1500
+        )
+        assert ended.code == 0, ended.stderr
+        [row] = json.loads(ended.stdout)
+        assert row["tag"] == tag
+        assert row["size"] == (tmp_path / "tiny.qcow2").stat().st_size
+        assert "shuts down: it switched itself off" in ended.stderr
+        resolved = command("--config-file", ini, "resolve", tag, "-f", "json")
+        assert json.loads(resolved.stdout)["id"] == row["id"]
+    finally:
+        for image in images(cloud, name):
+            patch = [{"op": "replace", "path": "/protected", "value": False}]
+            headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+            cloud.octavia.image.patch(f"/v2/images/{image['id']}", json=patch, headers=headers)
+            cloud.octavia.image.delete(f"/v2/images/{image['id']}")
