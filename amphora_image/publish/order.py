@@ -28,6 +28,7 @@ _ATTRIBUTES = frozenset(
         "disk_format",
         "file",
         "id",
+        "image_id",  # no attribute, but Glance takes it for the image that is to be changed
         "location",
         "locations",
         "deleted",
@@ -52,6 +53,9 @@ _ATTRIBUTES = frozenset(
 _NUMBERS = frozenset({"min_disk", "min_ram"})
 #: What Glance verifies a signature by while it stores the bytes: it has to be there before they are.
 _SIGNATURE = "img_signature"
+#: What Glance's table has room for: a column for 32 bits, and one for the names of properties.
+_MAX_NUMBER = 2**31 - 1
+_MAX_NAME_CHARACTERS = 255
 VISIBILITIES = ("private", "shared", "community", "public")
 
 
@@ -63,8 +67,8 @@ class Order:
     ``method``, ``stores`` and ``all_stores`` are as in :class:`~amphora_image.publish.methods.Request`. ``reason`` goes
     into the tag's history.
 
-    :raises ConfigurationError: the name is empty; a property is one of Glance's own, or ours; the tag cannot be moved; the
-        reason is too long.
+    :raises ConfigurationError: the name is empty; a property is one of Glance's own, or ours, or not to be stored there; the
+        tag cannot be moved; the reason is too long.
     """
 
     name: str
@@ -90,10 +94,7 @@ class Order:
             check_movable(self.tag)
             check_reason(self.reason)
         for name, value in self.properties.items():
-            if name in _ATTRIBUTES or name.startswith(("os_glance", "amphora_image_")):
-                raise ConfigurationError(f"{name} is no property that can be given", "leave it out of the properties")
-            if name in _NUMBERS and not value.isdecimal():
-                raise ConfigurationError(f"{name} is {value!r}, no whole number", "correct the property")
+            _check_property(name, value)
 
     def first(self, disk_format: str) -> dict[str, Any]:
         """Give what the image is made with: private, without a tag, marked as ours, with what its bytes are judged by."""
@@ -125,6 +126,27 @@ class Order:
         if PUBLISHER in record.properties:
             changes.append({"op": "remove", "path": pointer(PUBLISHER)})
         return changes
+
+
+def _check_property(name: str, value: str) -> None:
+    """Refuse what Glance would refuse, or stumble over, once all the bytes are there.
+
+    :raises ConfigurationError: it would.
+    """
+    if name in _ATTRIBUTES or name.startswith(("os_glance", "amphora_image_")):
+        raise ConfigurationError(f"{name} is no property that can be given", "leave it out of the properties")
+    if name in _NUMBERS and not (
+        value.isdecimal() and len(value) <= len(str(_MAX_NUMBER)) and int(value) <= _MAX_NUMBER
+    ):
+        problem = f"{name} is {value[:40]!r}, no whole number up to {_MAX_NUMBER}"
+        raise ConfigurationError(problem, "correct the property")
+    if len(name) > _MAX_NAME_CHARACTERS:
+        problem = (
+            f"the property's name {name[:40]}… has {len(name)} characters, and Glance takes {_MAX_NAME_CHARACTERS}"
+        )
+        raise ConfigurationError(problem, "shorten it")
+    if odd := [one for one in name + value if one == "\0" or one > "\uffff" or "\ud800" <= one <= "\udfff"]:
+        raise ConfigurationError(f"Glance does not take {odd[0]!a} in property {name[:40]!a}", "leave it out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
