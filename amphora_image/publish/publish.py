@@ -21,7 +21,7 @@ from amphora_image.publish.former import Former
 from amphora_image.publish.methods import COPY_IMAGE, GLANCE_DIRECT, UPLOAD, WEB_DOWNLOAD, Request, choose, discover
 from amphora_image.publish.order import Published
 from amphora_image.publish.progress import Progress, Silent
-from amphora_image.publish.verify import BY_GLANCE, SHA512, Meant, verify
+from amphora_image.publish.verify import SHA512, Meant, verify
 from amphora_image.publish.wait import ended, failed_stores
 from amphora_image.reference.base import redacted
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from amphora_image.clients.glance_import import ImageImports
     from amphora_image.models import ImageRecord
     from amphora_image.publish.body import Pass
+    from amphora_image.publish.former import Found
     from amphora_image.publish.methods import Way
     from amphora_image.publish.order import Order
     from amphora_image.publish.source import Source
@@ -100,7 +101,7 @@ class Publisher:
         way = choose(request, discover(self._imports))
         former = Former(self._imports, self._progress).clear(order, load, self._owner())
         if former.whole is not None:
-            outcome = self._complete_former(former.whole, former.sha512, order, way)
+            outcome = self._complete_former(former.whole, former, order, way)
         else:
             with _query_untold(load.url):
                 outcome = self._publish_anew(load, order, way)
@@ -110,7 +111,7 @@ class Publisher:
         self._progress.end()
         return replace(outcome, tag=order.tag, removed=former.removed, found=former.found)
 
-    def _complete_former(self, whole: ImageRecord, sha512: str, order: Order, way: Way) -> Published:
+    def _complete_former(self, whole: ImageRecord, former: Found, order: Order, way: Way) -> Published:
         """Go on with an image that an earlier run made, which may have ended before all the stores had it."""
         why, method = "an image of that name has these bytes already", "none"
         if _missing(whole, way) and not ended(whole):
@@ -121,7 +122,7 @@ class Publisher:
                 raise NoMethodError(problem, "leave the stores out, or give another --name")
             why, method = f"{why}, and {', '.join(missing)} had not", COPY_IMAGE
             whole = self._copied(whole, way, order)
-        done = self._complete(whole, order, sha512, verified_by=BY_GLANCE)
+        done = self._complete(whole, order, former.sha512, verified_by=former.verified_by)
         return replace(done, method=method, why=why, reused=True, failed_stores=_missing(whole, way))
 
     def _publish_anew(self, load: Load, order: Order, way: Way) -> Published:

@@ -176,6 +176,34 @@ def test_an_image_that_glance_still_copies_is_waited_for(publish, imports):
     assert (again.method, again.stores) == ("none", ("s1", "s2"))
 
 
+def converted(record):
+    return replace(record, disk_format="raw", size=7, hash_value="f" * 128)
+
+
+@pytest.mark.parametrize(("left", "by"), [({}, BY_NOBODY), ({VERIFIED: HASH}, BY_PLUGIN)])
+def test_an_image_that_glance_converted_is_found_again_where_that_is_accepted(publish, imports, left, by):
+    imports.import_answer = lambda record: replace(converted(record), properties={**record.properties, **left})
+    first = publish(method="glance-direct", accept_conversion=True)
+    again = publish(method="glance-direct", accept_conversion=True)
+    assert (again.id, again.reused, again.verified_by, again.sha512) == (first.id, True, by, HASH)
+    assert imports.asked.count("stage") == 1
+
+
+@pytest.mark.parametrize(
+    "properties", [{SHA512: "0" * 128}, {SHA512: HASH, PUBLISHER: "another-boot pid:[1] 77 1"}, {VERIFIED: "0" * 128}]
+)
+def test_one_that_was_made_of_other_bytes_or_never_completed_is_not(publish, imports, properties):
+    first = publish(method="glance-direct")
+    imports.images[first.id] = replace(converted(only(imports)), properties=properties)
+    assert not publish(method="glance-direct", accept_conversion=True).reused
+
+
+def test_nor_is_one_of_the_same_format_and_size_whose_hash_is_another(publish, imports):
+    first = publish()
+    imports.images[first.id] = replace(only(imports), hash_value="f" * 128)
+    assert not publish(accept_conversion=True).reused
+
+
 def test_an_image_of_another_hash_or_maker_is_not_taken_for_it(publish, imports):
     first = publish()
     imports.images[first.id] = replace(imports.images[first.id], properties={})
@@ -229,10 +257,6 @@ def test_a_whole_image_that_a_crash_left_marked_is_gone_on_with(publish, imports
     assert (again.id, again.reused, again.removed) == (done.id, True, ())
     assert only(imports).visibility == "shared"
     assert PUBLISHER not in only(imports).properties
-
-
-def converted(record):
-    return replace(record, disk_format="raw", size=9, hash_value="of the raw one")
 
 
 def test_a_conversion_by_the_cloud_is_refused_and_deleted(publish, imports):
