@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import inspect
 import logging
 import sys
@@ -201,6 +199,4 @@ class _Formatter(logging.Formatter):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; what cliff returns is the exit code."""
-    # At its end the interpreter would look through all that was loaded for garbage: a tenth of a short command's CPU.
-    atexit.register(gc.freeze)
     return AmphoraImageApp().run(list(sys.argv[1:] if argv is None else argv))

@@ -10,6 +10,7 @@ from amphora_image.clients.glance_import import GlanceImports
 from amphora_image.clients.session import adapter, project_id
 from amphora_image.config.options import AMPHORA_IMAGE, GLANCE
 from amphora_image.errors import NoOwnerError
+from amphora_image.publish.lock import check_lock
 from amphora_image.publish.many import Outcome, Target, publish_to_all
 from amphora_image.publish.progress import Lines, Progress
 from amphora_image.publish.publish import Publisher
@@ -34,7 +35,13 @@ def publish_all(
     limits: argparse.Namespace,
     out: TextIO,
 ) -> list[Outcome]:
-    """Publish to each cloud; ``limits`` has the deadlines, ``out`` takes the progress."""
+    """Publish to each cloud; ``limits`` has the deadlines, ``out`` takes the progress.
+
+    :raises ConfigurationError: the lock that the promotion after it needs cannot be used.
+    :raises ServiceUnavailableError: its coordinator does not answer.
+    """
+    for conf, _ in clouds.values() if order.tag is not None else ():
+        check_lock(conf[AMPHORA_IMAGE].promotion_lock_url)
 
     def target(name: str, stop: Stop) -> Publisher:
         progress = _progress(out, name if len(clouds) > 1 else "")

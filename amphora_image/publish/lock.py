@@ -17,6 +17,8 @@ from amphora_image.errors import ConfigurationError, PromotionBusyError, Service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tooz.coordination import CoordinationDriver
+
 #: One for all tags: two tags may be on one image, whose record Glance saves as a whole.
 _NAME = "amphora-image-promotion"
 _POLL_SECONDS = 0.1
@@ -36,18 +38,38 @@ def promotion_lock(url: str, *, wait_seconds: float) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _own(wait_seconds: float) -> Iterator[None]:
-    """Hold a file's lock, which the kernel frees when its holder dies; the file itself stays."""
-    until = time.monotonic() + wait_seconds
+def check_lock(url: str) -> None:
+    """Return where :func:`promotion_lock` could hold its lock, if nobody else did: for who has to promote only later.
+
+    :raises ConfigurationError: the URL or the folder cannot be used.
+    :raises ServiceUnavailableError: the coordinator does not answer.
+    """
+    if url:
+        with _coordinator(url):
+            return
+    os.close(_opened()[1])
+
+
+def _opened() -> tuple[Path, int]:
+    """Open the file of this user, which is made where it is missing.
+
+    :raises ConfigurationError: it cannot be.
+    """
     try:
         # Where a user's programs keep their state (XDG Base Directory Specification).
         state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         path = Path(state) / "amphora-image" / f"{_NAME}.lock"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except (OSError, RuntimeError) as error:  # the latter: there is no home
         raise _unusable(str(error)) from error
+
+
+@contextmanager
+def _own(wait_seconds: float) -> Iterator[None]:
+    """Hold a file's lock, which the kernel frees when its holder dies; the file itself stays."""
+    until = time.monotonic() + wait_seconds
+    path, descriptor = _opened()
     try:
         while True:
             try:
@@ -63,7 +85,12 @@ def _own(wait_seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _shared(url: str, wait_seconds: float) -> Iterator[None]:
+def _coordinator(url: str) -> Iterator[CoordinationDriver]:
+    """Join the coordinator.
+
+    :raises ConfigurationError: the URL cannot be used.
+    :raises ServiceUnavailableError: it does not answer.
+    """
     with warnings.catch_warnings():
         # tooz loads eventlet where that is installed, which warns of itself and changes what a fork does: so it is
         # loaded for whom has a coordinator only.
@@ -77,6 +104,16 @@ def _shared(url: str, wait_seconds: float) -> Iterator[None]:
     except (ToozError, OSError, ImportError, ValueError, RuntimeError) as error:  # the last one: no such driver
         raise _unusable(str(error)) from error
     try:
+        yield coordinator
+    finally:
+        coordinator.stop()
+
+
+@contextmanager
+def _shared(url: str, wait_seconds: float) -> Iterator[None]:
+    with _coordinator(url) as coordinator:
+        from tooz import ToozError  # noqa: PLC0415 - as there
+
         lock = coordinator.get_lock(_NAME.encode())
         try:
             acquired = lock.acquire(blocking=wait_seconds or False)  # type: ignore[arg-type]  # a number is a time-out
@@ -88,8 +125,6 @@ def _shared(url: str, wait_seconds: float) -> Iterator[None]:
             yield
         finally:
             lock.release()
-    finally:
-        coordinator.stop()
 
 
 def _silent(detail: str) -> ServiceUnavailableError:

@@ -40,6 +40,11 @@ def test_help_loads_no_client_library():
     assert not loaded & {"glanceclient", "novaclient", "keystoneauth1", "sqlalchemy", "openstack", "oslo_config"}
 
 
+def test_the_program_loads_nothing_that_takes_long_before_it_can_be_interrupted():
+    loaded = loaded_after("import amphora_image.cli.program")
+    assert not loaded & {"cliff", "stevedore", "dataclasses", "amphora_image.errors"}
+
+
 def test_publishing_a_file_loads_neither_the_other_clients_nor_what_reads_references():
     heavy = "amphora_image.cli.publish, amphora_image.cli.publishing, amphora_image.clients.plain_cloud"
     loaded = loaded_after(f"import {heavy}, amphora_image.config")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from amphora_image.errors import ConfigurationError, PromotionBusyError
-from amphora_image.publish.lock import promotion_lock
+from amphora_image.publish.lock import check_lock, promotion_lock
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +36,17 @@ def test_a_folder_that_cannot_be_made_is_told_with_the_option(state):
     state.touch()
     with pytest.raises(ConfigurationError, match=r"Not a directory.*promotion_lock_url"):
         promotion_lock("", wait_seconds=0).__enter__()
+
+
+def test_whether_it_can_be_held_is_told_before_it_is_and_while_another_holds_it(state):
+    with promotion_lock("", wait_seconds=0):
+        check_lock("")
+    (state / "amphora-image" / "amphora-image-promotion.lock").unlink()
+    (state / "amphora-image").rmdir()
+    state.rmdir()
+    state.touch()
+    with pytest.raises(ConfigurationError, match=r"Not a directory.*promotion_lock_url"):
+        check_lock("")
 
 
 def test_an_error_inside_lets_go_of_it():

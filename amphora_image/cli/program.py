@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where ``amphora-image`` begins and ends: around all that takes long enough to be interrupted, its loading too."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What a shell gives for a program that SIGINT ended: 128 and the signal's number.
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the command on the command line, and give its exit code."""
+    return ended(_run, sys.stderr)
+
+
+def ended(run: Callable[[], int], out: TextIO) -> int:
+    """Give the exit code of ``run``; an interrupt is told on ``out`` in one line."""
+    try:
+        code = run()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # cliff, too, has caught one and says nothing
+        out.write("amphora-image: interrupted\n")
+    # At its end the interpreter would look through all that was loaded for garbage: a tenth of a short command's CPU.
+    gc.freeze()
+    return code
+
+
+def _run() -> int:
+    from amphora_image.cli.main import main as run  # noqa: PLC0415 - takes long enough to be interrupted
+
+    return run()
