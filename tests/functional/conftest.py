@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
+from support.published import file
 from support.roles import least, of, passwords, proxies, server_id
 
-__all__ = ["least", "of", "passwords", "proxies", "server_id"]  # fixtures
+__all__ = ["file", "least", "of", "passwords", "proxies", "server_id"]  # fixtures
 
 
 @pytest.fixture

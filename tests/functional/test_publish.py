@@ -13,18 +13,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from support import disks
+from support.published import BYTES, delete, images, nothing_is_staged
 
 SHA512 = "amphora_image_sha512"
 VERIFIED = "os_glance_amphora_image_sha512"
-BYTES = disks.qcow2(size=3 * 1024 * 1024 + 11)
 HASH = hashlib.sha512(BYTES).hexdigest()
-
-
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "amphora.qcow2"
-    path.write_bytes(BYTES)
-    return path
 
 
 @pytest.fixture
@@ -32,11 +25,7 @@ def name(cloud):
     """A name that no other image has; all images of that name are deleted in the end."""
     made = cloud.named("published")
     yield made
-    for image in images(cloud, made):
-        patch = [{"op": "replace", "path": "/protected", "value": False}]
-        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
-        cloud.octavia.image.patch(f"/v2/images/{image['id']}", json=patch, headers=headers)
-        cloud.octavia.image.delete(f"/v2/images/{image['id']}")
+    delete(cloud.octavia, images(cloud.octavia, made))
 
 
 @pytest.fixture
@@ -48,10 +37,6 @@ def publish(cloud, command, file, name):
         return command(*start, "publish", what, "--name", name, "-f", "json", *arguments, **options)
 
     return call
-
-
-def images(cloud, name):
-    return cloud.octavia.image.get("/v2/images", params={"name": name}).json()["images"]
 
 
 def told(ended):
@@ -66,15 +51,11 @@ def fails(ended, code, *parts):
     replace(ended, stderr=last).failed(code, *parts)
 
 
-def no_staged_bytes(access):
-    assert not list((access.root / "glance" / "staging").iterdir())
-
-
 def test_a_file_becomes_a_verified_image_that_the_tag_leads_to(cloud, publish, name, tag, command):
     ended = publish("--tag", tag, "--property", "hw_architecture=x86_64", "--property", "min_disk=1", "--reason", "r1")
 
     row = told(ended.holds_none_of(cloud.secrets))
-    (image,) = images(cloud, name)
+    (image,) = images(cloud.octavia, name)
     assert (row["id"], row["sha512"], row["size"]) == (image["id"], HASH, len(BYTES))
     assert (row["method"], row["verified_by"], row["tag"]) == ("upload", "os_hash_value", tag)
     assert (image["status"], image["visibility"], image["disk_format"]) == ("active", "private", "qcow2")
@@ -91,11 +72,11 @@ def test_a_file_becomes_a_verified_image_that_the_tag_leads_to(cloud, publish, n
 def test_an_import_goes_into_all_stores_and_past_the_plug_in(cloud, publish, name, access):
     row = told(publish("--all-stores", "--visibility", "public"))
 
-    (image,) = images(cloud, name)
+    (image,) = images(cloud.octavia, name)
     assert (row["method"], row["verified_by"]) == ("glance-direct", "os_hash_value, amphora_image_verify")
     assert set(image["stores"].split(",")) == {"store1", "store2"}
     assert (image["visibility"], image[VERIFIED]) == ("public", HASH)
-    no_staged_bytes(access)
+    nothing_is_staged(access)
 
 
 def test_an_image_is_copied_to_a_further_store(publish):
@@ -135,8 +116,8 @@ def test_glance_fetches_a_url_and_imports_only_what_was_expected(cloud, publish,
     wrong = publish(*url, "--sha512", "0" * 128, what=f"{web}/{file.name}")
     assert wrong.code == 1
     assert f"the bytes have the sha512 {HASH}, and {SHA512} is {'0' * 128}" in wrong.stderr, "the plug-in's own words"
-    assert not images(cloud, name)
-    no_staged_bytes(access)
+    assert not images(cloud.octavia, name)
+    nothing_is_staged(access)
 
     row = told(publish(*url, "--sha512", HASH, what=f"{web}/{file.name}"))
     assert (row["method"], row["verified_by"]) == ("web-download", "os_hash_value, amphora_image_verify")
@@ -159,7 +140,7 @@ def test_a_conversion_by_the_cloud_is_refused_unless_it_is_accepted(cloud, publi
 
     refused = publish(*arguments, what=packed)
     fails(refused, 1, "Glance converted image", "and has 200000", "--accept-server-conversion")
-    assert not images(cloud, name)
+    assert not images(cloud.octavia, name)
 
     row = told(publish(*arguments, "--accept-server-conversion", what=packed))
     assert row["verified_by"] == "amphora_image_verify, before Glance converted it"
@@ -179,8 +160,8 @@ def test_what_a_cloud_offers_is_told_and_tried(cloud, command, file, web, access
     works = {each["name"]: each["works"] for each in json.loads(probed.stdout)}
     methods = ("upload", "glance-direct", "web-download", "copy-image", "amphora_image_verify")
     assert [works[each] for each in methods] == [True] * 5
-    assert not images(cloud, "amphora-image-probe")
-    no_staged_bytes(access)
+    assert not images(cloud.octavia, "amphora-image-probe")
+    nothing_is_staged(access)
 
 
 def test_one_reading_goes_to_several_clouds(cloud, command, file, name, tmp_path):

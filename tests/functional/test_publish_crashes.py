@@ -11,19 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import disks
 from support.cloud import until
 from support.program import AMPHORA_IMAGE
 from support.proxy import Fault, proxying
-
-BYTES = disks.qcow2(size=2 * 1024 * 1024 + 11)
-
-
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "amphora.qcow2"
-    path.write_bytes(BYTES)
-    return path
+from support.published import BYTES, delete, nothing_is_staged
 
 
 @pytest.fixture
@@ -31,11 +22,7 @@ def prefix(cloud):
     """What the names of the test's images begin with; all of them are deleted in the end."""
     made = cloud.named("walk")
     yield made
-    for image in images(cloud, made):
-        path = f"/v2/images/{image['id']}"
-        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
-        cloud.octavia.image.patch(path, json=[{"op": "replace", "path": "/protected", "value": False}], headers=headers)
-        cloud.octavia.image.delete(path)
+    delete(cloud.octavia, images(cloud, made))
 
 
 def images(cloud, prefix):
@@ -72,11 +59,7 @@ def test_after_a_kill_at_each_request_the_same_command_leaves_one_whole_image(cl
         assert (image["status"], image["size"]) == ("active", len(BYTES)), step
         assert image["tags"] == ([name] if tagged else []), step
         assert "amphora_image_publisher" not in image, step
-    until(lambda: not staged(access), seconds=10, what="the staging area is empty")
-
-
-def staged(access):
-    return list((access.root / "glance" / "staging").iterdir())
+    nothing_is_staged(access)
 
 
 def test_an_interrupt_deletes_what_was_begun(cloud, file, prefix, tmp_path):

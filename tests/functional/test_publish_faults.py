@@ -19,21 +19,14 @@ from support import disks
 from support.cloud import Cloud, Users, until
 from support.program import AMPHORA_IMAGE
 from support.proxy import Fault, proxying
+from support.published import BYTES, images, nothing_is_staged
 
 from amphora_image.sandbox import Sandbox
 
-BYTES = disks.qcow2(size=3 * 1024 * 1024 + 11)
 JSON = {"Content-Type": "application/json"}
 #: Has Glance fetch from a server of the test's own, or from an address that is nobody's.
 URL = ("--method", "web-download", "--disk-format", "qcow2", "--sha512", "0" * 128)
 ALLOWED = {"image_http__allowed_addresses": "127.0.0.1, 192.0.2.0/24", "image_http__allowed_ports": ""}
-
-
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "amphora.qcow2"
-    path.write_bytes(BYTES)
-    return path
 
 
 @pytest.fixture
@@ -68,18 +61,10 @@ def refused(cloud, name, publish, access):
         ended = publish(*arguments, **options)
         *_, last = ended.stderr.splitlines()
         replace(ended.holds_none_of(cloud.secrets), stderr=last).failed(code, *parts)
-        assert not images(cloud, name)
-        until(lambda: not staged(access), seconds=10, what="the staging area is empty")
+        assert not images(cloud.octavia, name)
+        nothing_is_staged(access)
 
     return call
-
-
-def images(cloud, name):
-    return cloud.octavia.image.get("/v2/images", params={"name": name}).json()["images"]
-
-
-def staged(access):
-    return list((access.root / "glance" / "staging").iterdir())
 
 
 def test_bytes_that_change_on_the_way_are_noticed(proxy, refused):
@@ -121,7 +106,7 @@ def test_a_store_that_fails_fails_the_import_only_where_all_must_succeed(cloud, 
     finally:
         store.unlink()
         away.rename(store)
-    assert not images(cloud, name)
+    assert not images(cloud.octavia, name)
 
 
 def test_quotas_are_told_as_such(proxy, refused):
@@ -153,7 +138,7 @@ def test_a_token_that_ends_during_the_upload_is_replaced_and_the_bytes_are_sent_
         done = publish("--method", method)
         assert done.code == 0, done.stderr
         assert proxy.count(f"PUT .*/{place}") == 2
-        (image,) = images(cloud, name)
+        (image,) = images(cloud.octavia, name)
         assert image["size"] == len(BYTES)
         cloud.octavia.image.delete(f"/v2/images/{image['id']}")
 
@@ -222,7 +207,7 @@ def test_an_image_that_somebody_deletes_meanwhile_is_told(cloud, refused, silent
     """The issue: "the image deleted by another during the wait"."""
 
     def delete():
-        (image,) = images(cloud, name)
+        (image,) = images(cloud.octavia, name)
         cloud.octavia.image.delete(f"/v2/images/{image['id']}").raise_for_status()
 
     proxy.order(Fault("POST .*/import", status=None, forward=True, then=delete))
@@ -259,8 +244,8 @@ def test_glance_is_killed_while_it_takes_bytes_and_while_it_imports(tmp_path, fi
             command = [AMPHORA_IMAGE, "--config-file", ini, "publish", *rest, "--name", name]
             again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
             assert again.returncode == 0, again.stderr
-            (image,) = images(cloud, name)
+            (image,) = images(cloud.octavia, name)
             assert (image["status"], image["size"]) == ("active", len(BYTES))
-        assert not staged(box.access())
+        nothing_is_staged(box.access())
     finally:
         box.down(remove=True)

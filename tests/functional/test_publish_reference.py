@@ -8,14 +8,13 @@ import json
 import logging
 
 import pytest
-from support import disks
 from support.authority import Authority
 from support.image_server import Fault, serving_image
+from support.published import BYTES, images
 
 from amphora_image.cli.main import main
 
 MIB = 1024 * 1024
-BYTES = disks.qcow2(size=3 * MIB + 11)
 SHA256 = hashlib.sha256(BYTES).hexdigest()
 SHA512 = hashlib.sha512(BYTES).hexdigest()
 #: Where nobody answers: whoever asks Keystone, and so Glance, there ends with 6.
@@ -75,10 +74,6 @@ def publish(ini, name, capsys):
         return code, told.out, told.err
 
     return call
-
-
-def images(user, name):
-    return user.image.get("/v2/images", params={"name": name}).json()["images"]
 
 
 def done(outcome):
