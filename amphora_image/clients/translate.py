@@ -54,6 +54,12 @@ def translated(service: str, action: str) -> Iterator[None]:
         yield
     except _FOREIGN as error:
         raise _ours(service, action, error) from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # keystoneauth's way to say that an auth plug-in lacks something, a password for example.
+        remedy = "complete [service_auth], the cloud's entry in clouds.yaml, or the OS_* variables"
+        raise ConfigurationError(f"the credentials are incomplete: {error}", remedy) from error
 
 
 def retried(

@@ -78,6 +78,13 @@ def test_a_request_has_a_time_limit_also_when_the_ini_names_none(tmp_path):
     assert session.timeout == 9
 
 
+def test_a_password_that_is_missing_is_told_where_keystoneauth_notices_it(tmp_path):
+    with serving(Answer({}, 404)) as web:
+        session, _ = session_of(tmp_path, f"auth_type=password\nauth_url={web.url}/v3\nusername=u\nuser_domain_id=d")
+        with pytest.raises(ConfigurationError, match="credentials are incomplete: password is a required attribute"):
+            project_id(session)
+
+
 def test_keystone_that_is_not_there_is_told(tmp_path):
     with serving() as web:
         pass
