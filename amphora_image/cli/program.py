@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: What is loaded lives to the end, and makes hundreds of thousands of objects: every 700 of them is too soon to look for garbage.
+_OBJECTS_BETWEEN_LOOKS = 50_000
 #: What a shell gives for a program that SIGINT ended: 128 and the signal's number.
 INTERRUPTED = 130
 
 
 def main() -> int:
     """Run the command on the command line, and give its exit code."""
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
     return ended(_run, sys.stderr)
 
 
