@@ -21,7 +21,7 @@ from amphora_image.clients.session import SERVICE_TYPES, find_elsewhere
 from amphora_image.config.options import AMPHORA_IMAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from oslo_config import cfg
 
@@ -41,7 +41,7 @@ _INTERFACES = ("public", "internal", "admin")
 
 
 def plain_session(
-    name: str | None, conf: cfg.ConfigOpts, environ: Mapping[str, str], folders: Iterable[Path] | None = None
+    name: str | None, conf: cfg.ConfigOpts, environ: Mapping[str, str], folders: Sequence[Path] | None = None
 ) -> Session | None:
     """Make a session for the cloud ``name``, or that of OS_CLOUD, where its entry is plain; nothing is sent.
 
@@ -51,8 +51,11 @@ def plain_session(
     name = name or environ.get("OS_CLOUD")
     if not name or any(variable.startswith(_MINDED) and variable not in _KNOWN for variable in environ):
         return None
-    places = [Path(), Path.home() / ".config/openstack", Path("/etc/xdg/openstack"), Path("/etc/openstack")]
-    file = _file(environ.get("OS_CLIENT_CONFIG_FILE"), list(folders or places))
+    if folders is None:
+        if not (home := environ.get("HOME")):
+            return None
+        folders = [Path(), Path(home, ".config/openstack"), Path("/etc/xdg/openstack"), Path("/etc/openstack")]
+    file = _file(environ.get("OS_CLIENT_CONFIG_FILE"), folders)
     entry = _entry(file, name) if file else None
     if entry is None:
         return None
@@ -66,7 +69,7 @@ def plain_session(
     return Session(auth=auth, session=Http(), verify=verify, timeout=timeout)
 
 
-def _file(named: str | None, folders: list[Path]) -> Path | None:
+def _file(named: str | None, folders: Sequence[Path]) -> Path | None:
     """Find the file that openstacksdk would read, None where there is none, or one with secrets apart from it."""
     if any((folder / f"secure{suffix}").exists() for folder in folders for suffix in _SUFFIXES):
         return None

@@ -117,6 +117,8 @@ def test_so_is_what_is_beside_the_entry_or_in_the_environment(tmp_path):
     assert plain_session(None, load(), {**environ, "OS_CLOUD": "c"}, [tmp_path])
     for more in ("OS_PASSWORD", "OS_REGION_NAME", "OS_CLIENT_SECURE_FILE", "XDG_CONFIG_HOME"):
         assert plain_session("c", load(), {**environ, more: "x"}, [tmp_path]) is None
+    assert plain_session("c", load(), environ) is None, "where the home is, and so which files count, is not known"
+    assert plain_session("c", load(), {**environ, "HOME": str(tmp_path)})
     assert plain_session(None, load(), environ, [tmp_path]) is None
     assert plain_session("absent", load(), environ, [tmp_path]) is None
     assert plain_session("other", load(), environ, [tmp_path]) is None
