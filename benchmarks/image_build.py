@@ -32,7 +32,9 @@ def peers(folder: Path) -> float:
     """Have diskimage-builder do all of it, and give the seconds."""
     output = folder / "peers.qcow2"
     output.unlink(missing_ok=True)
-    command = [str(find_builder()[0]), "-n", "--no-tmpfs", "-t", "qcow2", "-o", str(output)]
+    # In name spaces of its own, too: what it binds into its tree, such as /dev, must not be there when that is removed.
+    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--propagation", "private"]
+    command += ["--", str(find_builder()[0]), "-n", "--no-tmpfs", "-t", "qcow2", "-o", str(output)]
     return seconds_of([*command, "amphora-debian", "tiny-balancer"])
 
 
