@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _BEFORE = "starting"
 _KEPT_LINES = 400
 _READ_BYTES = 1 << 16
+#: diskimage-builder's notes of paths and variables of this machine, and a cache of the linker's that holds times.
+_TRACES = ("etc/dib-manifests/dib_arguments", "etc/dib-manifests/dib_environment", "var/cache/ldconfig/aux-cache")
 #: Credentials and places of this machine that are none of the image's business.
 _DROPPED = ("OS_", "PYTHON", "TMPDIR", "TMP", "TEMP", "VIRTUAL_ENV", "BASH_ENV", "ENV", "CDPATH", "LC_", "LANG", "GPG_")
 
@@ -81,7 +83,18 @@ def make_root(request: Request, folder: Path, phase: Callable[[str], object]) ->
     finally:
         watch.close()
     [tree] = folder.glob("dib_build.*/mnt")
+    if request.disk.epoch is not None:
+        forget_the_build(tree)
     return tree
+
+
+def forget_the_build(tree: Path) -> None:
+    """Remove what tells one build of the same inputs from another, and is of no use in an image."""
+    inside = tree.resolve()
+    for name in _TRACES:
+        path = tree / name
+        if path.parent.resolve().is_relative_to(inside):
+            path.unlink(missing_ok=True)
 
 
 class _Watch:
@@ -144,4 +157,5 @@ def _environment(request: Request, folder: Path, sudo: Path) -> Mapping[str, str
         "TMP_DIR": str(folder),
         "USER": kept.get("USER", "root"),
     }
-    return {**kept, **request.environment, **fixed}
+    epoch = {} if request.disk.epoch is None else {"SOURCE_DATE_EPOCH": str(request.disk.epoch)}
+    return {**kept, **request.environment, **epoch, **fixed}
