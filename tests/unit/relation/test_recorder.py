@@ -24,11 +24,11 @@ def test_a_boot_is_recorded_beside_the_boot():
 
 def test_a_glance_that_hangs_delays_no_boot():
     released = threading.Event()
-    recorder = Recorder(lambda _: released.wait(30), "u")
+    recorder = Recorder(lambda _: released.wait(300), "u")
     began = time.monotonic()
     for _ in range(2000):  # more than may wait
         recorder.booted("server", "image")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     released.set()
     assert recorder.settle(30)
 
@@ -71,7 +71,7 @@ def test_what_fails_for_good_is_told_and_the_next_boot_is_recorded(caplog, fault
 
 def test_a_program_that_ends_waits_no_longer_than_it_says():
     released = threading.Event()
-    recorder = Recorder(lambda _: released.wait(30), "u")
+    recorder = Recorder(lambda _: released.wait(300), "u")
     recorder.booted("server", "image")
     assert not recorder.settle(0.01)
     released.set()
