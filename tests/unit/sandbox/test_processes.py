@@ -70,7 +70,7 @@ def test_one_that_does_not_listen_is_killed(sandbox_id, tmp_path):
         time.sleep(0.02)
     began = time.monotonic()
     end(find(sandbox_id)["nova"], signal.SIGTERM, grace_seconds=0.2)
-    assert 0.2 <= time.monotonic() - began < 3
+    assert 0.2 <= time.monotonic() - began < 15
     assert find(sandbox_id) == {}
 
 

@@ -21,4 +21,4 @@ def test_a_request_that_nobody_answers_ends_at_the_deadline(tmp_path):
         began = time.monotonic()
         with pytest.raises(SandboxError, match="keystone did not accept a request for a token"):
             Clients(Layout(tmp_path), state, Deadline(0.3)).of("admin").project_id()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
