@@ -270,6 +270,15 @@ def test_debian_is_unpacked_with_the_suites_that_its_release_has(tree, release, 
     assert "--keyring=/keys.gpg" in call
 
 
+def test_without_a_mirror_nothing_is_unpacked_and_the_variable_is_named(tree):
+    """No mirror is anybody's but the building machine's: the element knows none of its own."""
+    tree.program("mmdebstrap", "exit 0")
+    result = tree.run("amphora-debian/root.d/08-amphora-debian", check=False, ARCH="amd64", DIB_RELEASE="trixie")
+    assert result.returncode == 1
+    assert "DIB_DISTRIBUTION_MIRROR: is not set" in result.stderr
+    assert not tree.called()
+
+
 def test_a_root_password_is_on_no_command_line_and_opens_ssh(tree):
     tree.program("chpasswd", f"cat >{tree.folder}/stdin")
     result = tree.run(
