@@ -7,6 +7,7 @@ import inspect
 import logging
 import sys
 from importlib.metadata import EntryPoint, version
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from cliff.app import App
@@ -170,7 +171,9 @@ class AmphoraImageApp(App):
         self.parser.error("a command is needed; `amphora-image --help` lists them")
 
     def run_subcommand(self, argv: list[str]) -> int:
-        """Run a command and end with the exit code of its error, if any."""
+        """Run a command and end with the exit code of its error, if any; help, also after options of the command."""
+        if argv[0] == "help":
+            argv = list(takewhile(lambda word: not word.startswith("-"), argv))
         code = super().run_subcommand(argv)
         return self._failure.exit_code if isinstance(self._failure, AmphoraImageError) else code
 

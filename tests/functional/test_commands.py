@@ -277,6 +277,7 @@ def test_help_names_every_exit_code_and_command(command):
         ended = command(*name.split(), "--help")
         assert ended.code == 0
         assert f"usage: amphora-image {name}" in ended.stdout
+    assert "usage: amphora-image server delete" in succeeded(command("server", "delete", "--force", "--help"))
 
 
 def test_help_loads_no_client_library(tmp_path):
