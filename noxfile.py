@@ -54,7 +54,7 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=False)
 def test(session: nox.Session) -> None:
     """Run all tests and report what they cover, branches too; two files at a time, each with a sandbox of its own."""
-    _run(session, "pytest", "--cov", "--numprocesses", "2", "--dist", "loadfile", *session.posargs)
+    _run(session, "pytest", "--cov", "--numprocesses", "2", "--dist", "loadfile", "--durations", "20", *session.posargs)
 
 
 @nox.session(python=False, name="tiny-image")
