@@ -40,7 +40,8 @@ class InstanceAwareImageService:
     def record(self, relation: Relation) -> None:
         """Keep a relation; one that is kept already is success. One request, which may be sent again.
 
-        :raises ResourceNotFoundError: there is no such image that we may see.
+        :raises ResourceNotFoundError: there is no such image that we may see; not told of a boot, where we are a service
+            or an administrator ourselves: Glance is not asked then.
         :raises AccessDeniedError: we are neither a service nor an administrator.
         """
         body = _keys(relation)

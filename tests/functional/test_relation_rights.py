@@ -161,7 +161,28 @@ def test_a_service_token_vouches_for_relations_but_not_for_what_a_user_wrote_amo
     assert relations(cloud.demo, image_id) == [what]
     assert glance.put(f"{path}/relations", json=what, headers={"X-Service-Token": "forged"}).status_code in {401, 403}
     hidden = cloud.queued("hidden")
-    assert glance.put(f"/v2/images/{hidden}/relations", json=what, headers=beside).status_code == 404
+    for each in (what, parts("boot")):
+        assert glance.put(f"/v2/images/{hidden}/relations", json=each, headers=beside).status_code == 404
+    assert rows(hidden) == []
+
+
+def test_a_boot_from_an_image_that_is_not_there_is_shown_to_nobody_and_forgotten_once_an_administrator_looks(
+    cloud, rows
+):
+    """A service is believed without a look into Glance, since a boot recorded costs "≤ 5 ms"; it leaves nothing for ever."""
+    image_id, what = str(uuid.uuid4()), parts("boot")
+    path, by_instance = f"/v2/images/{image_id}/relations", f"instance_id={what['instance_id']}"
+    assert cloud.octavia.image.put(path, json=what).status_code == 204
+    for user in (cloud.demo, cloud.admin):
+        assert images(user, by_instance) == []
+    assert cloud.demo.image.get(path).status_code == 404
+    assert len(rows(image_id)) == 1
+    assert cloud.admin.image.get(path).status_code == 404
+    assert rows(image_id) == []
+    cloud.octavia.image.put(path, json=what).raise_for_status()
+    assert cloud.demo.image.post("/v2/images", json={"id": image_id, "name": "later"}).status_code == 201
+    cloud._made.append((cloud.demo.image, f"/v2/images/{image_id}"))
+    assert relations(cloud.demo, image_id) == []
 
 
 def test_a_user_who_may_choose_an_id_does_not_inherit_the_relations_that_were_its(cloud, rows, relation_store):

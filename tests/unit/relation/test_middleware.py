@@ -140,6 +140,25 @@ def test_a_relation_that_was_there_before_survives_a_refusal(call, glance, store
     assert len(kept(store)) == 1
 
 
+def test_a_boot_that_a_service_records_costs_glance_no_look_at_the_image(call, glance, store):
+    """Promise: "recording a boot ≤ 5 ms"."""
+    assert call(f"PUT /v2/images/{IMAGE}/relations", WHAT)[0] == 204
+    assert glance.seen == []
+    assert len(kept(store)) == 1
+
+
+@pytest.mark.parametrize(
+    ("caller", "image_id", "kind"),
+    [(NOVA, IMAGE, "boot"), (SERVICE, IMAGE, "backup"), (SERVICE, f"{IMAGE[:-1]}A", "boot"), (SERVICE, "x", "boot")],
+)
+def test_of_what_else_is_recorded_glance_has_to_show_the_image(call, glance, store, caller, image_id, kind):
+    glance.answers = [("404 Not Found", {})]
+    assert call(f"PUT /v2/images/{image_id}/relations", {**WHAT, "relation_kind": kind}, caller)[0] == 404
+    assert kept(store, image_id) == []
+    assert call(f"PUT /v2/images/{image_id}/relations", {**WHAT, "relation_kind": kind}, caller)[0] == 204
+    assert [each[:2] for each in glance.seen] == [("GET", f"/v2/images/{image_id}")] * 2
+
+
 def test_glance_that_breaks_leaves_no_relation(call, glance, store):
     glance.answers = [("x", {})]
     with pytest.raises(ValueError, match="invalid literal"):
