@@ -85,10 +85,11 @@ class Publish(Lister):
             help="Default: auto, the cheapest that is safe; it says which and why. web-download has Glance fetch an http(s) "
             "URL, which auto does not: where redirects would lead Glance cannot be judged here.",
         )
-        group.add_argument(
+        into = group.add_mutually_exclusive_group()
+        into.add_argument(
             "--store", dest="stores", action="append", default=[], metavar="ID", help="Glance store; may be repeated."
         )
-        group.add_argument("--all-stores", action="store_true", help="Put it into every store that can be written to.")
+        into.add_argument("--all-stores", action="store_true", help="Put it into every store that can be written to.")
         group.add_argument(
             "--all-stores-must-succeed",
             action=argparse.BooleanOptionalAction,

@@ -56,7 +56,7 @@ def _publisher(cloud: tuple[cfg.ConfigOpts, Session], progress: Progress, limits
     conf, session = cloud
     seconds = float(conf[AMPHORA_IMAGE].retry_deadline_seconds)
     glance = adapter(session, conf[GLANCE], "image")
-    imports = GlanceImports(glance, deadline_seconds=seconds, answer_seconds=limits.stuck_seconds)
+    imports = GlanceImports(glance, deadline_seconds=seconds, answer_seconds=limits.stuck_seconds, sleep=stop.sleep)
 
     def owner() -> str:
         if (found := project_id(session, deadline_seconds=seconds)) is None:

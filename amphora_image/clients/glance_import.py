@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
@@ -13,7 +14,7 @@ from amphora_image.clients.translate import retried
 from amphora_image.errors import ResourceNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from keystoneauth1.adapter import Adapter
 
@@ -78,11 +79,19 @@ class GlanceImports:
     """Glance's v2 API, as far as it makes images. Thread-safe.
 
     Reads and deletions are tried again within ``deadline_seconds``; all else is sent once. An answer to bytes that were
-    sent may take ``answer_seconds``. All methods raise what :class:`~amphora_image.clients.rest.Rest` does.
+    sent may take ``answer_seconds``. What ``sleep`` raises ends reads alone: who was told to stop still deletes. All
+    methods raise what :class:`~amphora_image.clients.rest.Rest` does.
     """
 
-    def __init__(self, adapter: Adapter, *, deadline_seconds: float = 60, answer_seconds: float = 600) -> None:
-        self._rest = Rest(adapter, "Glance", deadline_seconds=deadline_seconds)
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        deadline_seconds: float = 60,
+        answer_seconds: float = 600,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._rest = Rest(adapter, "Glance", deadline_seconds=deadline_seconds, sleep=sleep)
         self._deadline_seconds = deadline_seconds
         self._answer_seconds = answer_seconds
 

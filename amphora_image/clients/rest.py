@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from amphora_image.clients.translate import retried, translated
@@ -29,13 +30,21 @@ class Rest:
 
     All methods raise :class:`AuthenticationError`, :class:`AccessDeniedError`, :class:`ResourceNotFoundError` (404),
     :class:`RequestRefusedError`, :class:`QuotaExceededError` or :class:`ServiceUnavailableError`. ``action`` completes
-    "Glance does not allow this user to …".
+    "Glance does not allow this user to …". What ``sleep`` raises ends the trying again.
     """
 
-    def __init__(self, adapter: Adapter, service: str, *, deadline_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        service: str,
+        *,
+        deadline_seconds: float = 60,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._adapter = adapter
         self._service = service
         self._deadline_seconds = deadline_seconds
+        self._sleep = sleep
 
     def read(self, path: str, action: str, decode: Callable[[Any], T]) -> T:
         """GET ``path`` and decode its JSON, trying again what is transient within the deadline."""
@@ -46,7 +55,7 @@ class Rest:
                 answer = self._send("GET", path, timeout=self._deadline_seconds / 3)
                 return decode(answer.json())
 
-        return retried(once, deadline_seconds=self._deadline_seconds)
+        return retried(once, deadline_seconds=self._deadline_seconds, sleep=self._sleep)
 
     def change(
         self, method: str, path: str, action: str, *, body: Any = None, headers: Mapping[str, str] | None = None

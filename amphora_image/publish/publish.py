@@ -106,6 +106,7 @@ class Publisher:
             with _query_untold(load.url):
                 outcome = self._publish_anew(load, order, way)
         if order.tag is not None:
+            self._waiter.go_on()
             self._progress.begin(f"promoting to {order.tag}")
             self._give_tag(outcome.id, order)
         self._progress.end()
@@ -172,6 +173,7 @@ class Publisher:
             self._imports.stage(image_id, body)
         else:
             self._imports.upload(image_id, body, store=next(iter(way.stores), None))
+        self._waiter.go_on()
         sha512 = str(body.sha512)
         if order.sha512 is not None and sha512 != order.sha512:
             raise DigestMismatchError(source.name, f"sha512={order.sha512}", f"sha512={sha512}")

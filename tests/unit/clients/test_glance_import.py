@@ -82,9 +82,9 @@ class Taker:
         self.server.server_close()
 
 
-def imports_at(url):
+def imports_at(url, **options):
     session = Session(auth=Auth(url))
-    return GlanceImports(Adapter(session, service_type="image"), deadline_seconds=1)
+    return GlanceImports(Adapter(session, service_type="image"), **{"deadline_seconds": 1, **options})
 
 
 def test_bytes_go_out_with_their_length_and_not_in_chunks():
@@ -106,6 +106,16 @@ def test_after_a_refused_token_all_bytes_go_out_again_from_the_first():
         imports_at(glance.url).upload("i1", body)
     assert [(headers["X-Auth-Token"], size) for headers, size in glance.taken] == [("token-1", SIZE), ("token-2", SIZE)]
     assert body.sha512 == "x"
+
+
+def test_who_is_told_to_stop_asks_no_more():
+    """The issue: "Ctrl-C removes what was begun": where Glance is away it is not asked for a minute before that ends."""
+
+    def told(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        imports_at("http://127.0.0.1:1", deadline_seconds=60, sleep=told).record("i1")
 
 
 def test_a_redirect_is_not_followed_with_a_body_that_is_used_up():

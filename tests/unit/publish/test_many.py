@@ -2,6 +2,7 @@
 import hashlib
 import signal
 import threading
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -38,10 +39,11 @@ def source(tmp_path):
     return Counted(path)
 
 
-def target(name, imports):
+def target(name, imports, promote=lambda *_: None):
     def opened(stop):
+        imports.stop = stop
         waiter = Waiter(imports, limits=Limits(), sleep=stop.sleep)
-        return Publisher(imports, waiter, owner=lambda: "ours", promote=lambda *_: None)
+        return Publisher(imports, waiter, owner=lambda: "ours", promote=promote)
 
     return Target(name=name, open=opened)
 
@@ -126,6 +128,15 @@ def test_who_waits_ends_when_told_to():
         stop.sleep(60)
 
 
+@pytest.fixture
+def interruptible():
+    """Let SIGINT interrupt, which whoever runs the tests may have ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_what_goes_on_in_every_cloud(source):
     """The issue: "Ctrl-C removes what was begun"; what a cloud's thread began, it removes as it ends."""
     ended, went_on, threads, both = [], [], [], threading.Barrier(2)
@@ -145,12 +156,46 @@ def test_an_interrupt_ends_what_goes_on_in_every_cloud(source):
         return SimpleNamespace(publish=publish)
 
     targets = [Target(name=name, open=opened) for name in ("a", "b")]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            publish_to_all(targets, Load(disk_format="qcow2", source=source), Order(name="v1"))
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        publish_to_all(targets, Load(disk_format="qcow2", source=source), Order(name="v1"))
     for each in threads:
         each.join(30)
     assert (len(ended), went_on) == (2, [])
+
+
+class Slow(FakeImports):
+    """Does what is asked, and answers one kind of request only when its user has lost patience."""
+
+    stop: Stop
+
+    def __init__(self, slow, both):
+        super().__init__()
+        self.slow, self.both = slow, both
+
+    def upload(self, *arguments, **options):
+        super().upload(*arguments, **options)
+        self.answer("upload")
+
+    def patch(self, *arguments):
+        changed = super().patch(*arguments)
+        self.answer("patch")
+        return changed
+
+    def answer(self, request):
+        if request == self.slow:
+            if self.both.wait(30) == 0:
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            with suppress(KeyboardInterrupt):
+                self.stop.sleep(30)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize(("slow", "left"), [("upload", 0), ("patch", 1)])
+def test_after_an_interrupt_no_cloud_goes_on_to_promote(source, slow, left):
+    """The issue: "Ctrl-C removes what was begun", in the seconds too that Glance takes for its answer to the last byte."""
+    both, promoted = threading.Barrier(2), []
+    clouds = [Slow(slow, both), Slow(slow, both)]
+    targets = [target(name, each, lambda *told: promoted.append(told)) for name, each in zip("ab", clouds, strict=True)]
+    with pytest.raises(KeyboardInterrupt):
+        publish_to_all(targets, Load(disk_format="qcow2", source=source), Order(name="v1", tag="t"))
+    assert ([len(each.images) for each in clouds], promoted) == ([left, left], [])
