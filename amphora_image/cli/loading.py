@@ -10,8 +10,7 @@ from amphora_image.config.options import AMPHORA_IMAGE
 from amphora_image.errors import ConfigurationError, SourceRefusedError
 from amphora_image.publish.body import disk_format
 from amphora_image.publish.methods import WEB_DOWNLOAD
-from amphora_image.publish.publish import Load
-from amphora_image.publish.source import ServiceSource
+from amphora_image.publish.source import Load, ServiceSource
 from amphora_image.reference import IdReference, Pin, Reference, TagReference, UrlReference
 from amphora_image.services.base import ImageInfo
 from amphora_image.services.metadata import with_defaults

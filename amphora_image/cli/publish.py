@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from amphora_image.publish.many import Outcome
     from amphora_image.publish.order import Order
-    from amphora_image.publish.publish import Load
+    from amphora_image.publish.source import Load
 
 _SHOWN = ("cloud", "id", "disk_format", "size", "sha512", "method", "verified_by", "stores", "tag", "outcome")
 _METHODS = ("auto", "upload", "glance-direct", "web-download", "copy-image")
@@ -167,8 +167,7 @@ def _prepared(text: str, order: Order, cloud: tuple[cfg.ConfigOpts, Session]) ->
 
         return prepared(text, order, cloud)
     from amphora_image.publish.body import disk_format  # noqa: PLC0415 - heavy
-    from amphora_image.publish.publish import Load  # noqa: PLC0415 - heavy
-    from amphora_image.publish.source import FileSource  # noqa: PLC0415 - heavy
+    from amphora_image.publish.source import FileSource, Load  # noqa: PLC0415 - heavy
 
     source = FileSource(text)
     return Load(disk_format=disk_format(source, order.disk_format), source=source), order

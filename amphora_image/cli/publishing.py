@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from amphora_image.publish.fanout import Stop
     from amphora_image.publish.order import Order
-    from amphora_image.publish.publish import Load
+    from amphora_image.publish.source import Load
 
 
 def publish_all(

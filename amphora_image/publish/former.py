@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from amphora_image.models import ImageRecord
     from amphora_image.publish.order import Order
     from amphora_image.publish.progress import Progress
-    from amphora_image.publish.publish import Load
+    from amphora_image.publish.source import Load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

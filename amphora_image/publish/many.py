@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from amphora_image.publish.fanout import Lane
     from amphora_image.publish.order import Order, Published
-    from amphora_image.publish.publish import Load, Publisher
+    from amphora_image.publish.publish import Publisher
+    from amphora_image.publish.source import Load
 
 #: Not for ever: a signal that comes just before Python begins to wait is seen only when it ends.
 _LOOK_SECONDS = 0.5

@@ -39,11 +39,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """The decision: the ``method``, the ``stores`` to name in the request (none: the default one), and ``why``."""
+    """The decision: the ``method``, the ``stores`` to name in the request (none: the default one), and ``why``.
+
+    ``otherwise`` is the way to go on by, where the cloud forbids this one: it says so only when it is tried.
+    """
 
     method: str
     stores: tuple[str, ...] = ()
     why: str = ""
+    otherwise: Way | None = None
 
 
 def discover(imports: ImageImports) -> Offer:
@@ -57,8 +61,8 @@ def discover(imports: ImageImports) -> Offer:
 def choose(request: Request, offer: Offer) -> Way:
     """Choose the way.
 
-    Plain upload has Glance hash and write once, glance-direct once more for each store. So upload it is, unless there
-    are several stores: then glance-direct, whose stage feeds them all. A URL is fetched by Glance itself, which is safe
+    Plain upload has Glance hash and write once, glance-direct once more for each store. So upload it is, unless the
+    cloud forbids it, or there are several stores: then glance-direct, whose stage feeds them all. A URL is fetched by Glance itself, which is safe
     where a hash says what shall come.
 
     :raises NoMethodError: what was asked for is not offered, or not safe.
@@ -78,7 +82,13 @@ def choose(request: Request, offer: Offer) -> Way:
             raise NoMethodError("a plain upload goes into one store", "give --method copy-image or glance-direct")
         return Way(method=UPLOAD, stores=stores, why="it was asked for")
     if len(stores) < 2:
-        return Way(method=UPLOAD, stores=stores, why="the bytes are hashed and written once, an import does it twice")
+        forbidden = Way(method=GLANCE_DIRECT, stores=stores, why="the cloud allows this user no plain upload")
+        return Way(
+            method=UPLOAD,
+            stores=stores,
+            why="the bytes are hashed and written once, an import does it twice",
+            otherwise=forbidden if GLANCE_DIRECT in offer.methods else None,
+        )
     if GLANCE_DIRECT in offer.methods:
         return Way(method=GLANCE_DIRECT, stores=stores, why="one stage feeds all the stores")
     _need(COPY_IMAGE, offer)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from amphora_image.clients.glance_import import ImportOrder
 from amphora_image.errors import AmphoraImageError
 from amphora_image.publish.body import Body
+from amphora_image.publish.leftovers import PUBLISHER, Fate, fate, mark
 from amphora_image.publish.methods import COPY_IMAGE, GLANCE_DIRECT, UPLOAD, WEB_DOWNLOAD, Offer, discover
 from amphora_image.publish.verify import SHA512, VERIFIED
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from amphora_image.publish.wait import Waiter
 
 _BYTES = 64 * 1024
+_NAME = "amphora-image-probe"
 _PLUGIN = "amphora_image_verify"
 
 
@@ -88,20 +90,24 @@ class Prober:
         return None, f"not tried: {missing.get(method, 'publish does not use it')}"
 
     def _try(self, import_into: Callable[[str], None]) -> tuple[bool, str]:
-        """Make an image, import into it, delete it."""
+        """Make an image, import into it, delete it, and what a probe that was killed has left."""
         try:
-            image_id = self._imports.create(
+            made = self._imports.create(
                 {
-                    "name": "amphora-image-probe",
+                    "name": _NAME,
                     "disk_format": "raw",
                     "container_format": "bare",
                     "visibility": "private",
+                    PUBLISHER: mark(),
                 }
-            ).id
+            )
             try:
-                import_into(image_id)
+                import_into(made.id)
             finally:
-                self._imports.delete(image_id)
+                self._imports.delete(made.id)
+            for left in self._imports.named(_NAME, made.owner or ""):
+                if fate(left.properties.get(PUBLISHER, "")) is Fate.ENDED:
+                    self._imports.delete(left.id)
         except AmphoraImageError as error:
             return False, str(error)
         return True, ""

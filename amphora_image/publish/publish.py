@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from amphora_image.clients.glance_import import ImportOrder
 from amphora_image.errors import (
+    AccessDeniedError,
     AmphoraImageError,
     DigestMismatchError,
     ImportFailedError,
@@ -30,29 +31,13 @@ if TYPE_CHECKING:
 
     from amphora_image.clients.glance_import import ImageImports
     from amphora_image.models import ImageRecord
-    from amphora_image.publish.body import Pass
     from amphora_image.publish.former import Found
     from amphora_image.publish.methods import Way
     from amphora_image.publish.order import Order
-    from amphora_image.publish.source import Source
+    from amphora_image.publish.source import Load
     from amphora_image.publish.wait import Waiter
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """The bytes: a ``source`` that is here, or a ``url`` that Glance fetches; and their ``disk_format``.
-
-    ``begin`` makes a pass over the source, None for one of its own: several clouds share theirs. ``why`` it is read here,
-    where Glance could fetch it, is told in the result.
-    """
-
-    disk_format: str
-    source: Source | None = None
-    url: str | None = None
-    begin: Callable[[], Pass] | None = None
-    why: str = ""
 
 
 class Publisher:
@@ -128,7 +113,7 @@ class Publisher:
 
     def _publish_anew(self, load: Load, order: Order, way: Way) -> Published:
         with self._begun(order, load) as created:
-            sha512 = self._fill(created.id, load, order, way)
+            way, sha512 = self._filled(created.id, load, order, way)
             record = self._imported(created.id, way, order)
             size = load.source.size if load.source else None
             by_algorithm = (lambda name: digest(source, name)) if (source := load.source) else None
@@ -155,6 +140,15 @@ class Publisher:
             self._imports.delete(image_id)
         except AmphoraImageError as error:  # the first error is what is told; this one is for the next run
             LOG.warning("Image %s is left half made, for it could not be deleted: %s", image_id, error)
+
+    def _filled(self, image_id: str, load: Load, order: Order, way: Way) -> tuple[Way, str]:
+        """Do what :meth:`_fill` does by the other way, where the cloud turns out to forbid the first one; say by which."""
+        try:
+            return way, self._fill(image_id, load, order, way)
+        except AccessDeniedError:
+            if way.otherwise is None:
+                raise
+        return way.otherwise, self._fill(image_id, load, order, way.otherwise)
 
     def _fill(self, image_id: str, load: Load, order: Order, way: Way) -> str:
         """Get the bytes into Glance, or on their way there; give their hash."""

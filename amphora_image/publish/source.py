@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,9 +15,10 @@ from amphora_image.reference import Pin
 from amphora_image.services.digest import Expected, Verified, verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from amphora_image.publish.body import Pass
     from amphora_image.reference import Reference
     from amphora_image.services.base import ImageService
 
@@ -36,6 +38,21 @@ class Source(Protocol):
 
     def open(self) -> AbstractContextManager[Iterator[bytes]]:
         """Begin to read; what is given holds no more than a block at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """The bytes: a ``source`` that is here, or a ``url`` that Glance fetches; and their ``disk_format``.
+
+    ``begin`` makes a pass over the source, None for one of its own: several clouds share theirs. ``why`` it is read here,
+    where Glance could fetch it, is told in the result.
+    """
+
+    disk_format: str
+    source: Source | None = None
+    url: str | None = None
+    begin: Callable[[], Pass] | None = None
+    why: str = ""
 
 
 class FileSource:

@@ -14,8 +14,8 @@ from amphora_image.publish.body import CheckedPass
 from amphora_image.publish.fanout import Fanout, Stop
 from amphora_image.publish.many import Target, publish_to_all
 from amphora_image.publish.order import Order
-from amphora_image.publish.publish import Load, Publisher
-from amphora_image.publish.source import FileSource
+from amphora_image.publish.publish import Publisher
+from amphora_image.publish.source import FileSource, Load
 from amphora_image.publish.wait import Limits, Waiter
 
 BYTES = disks.qcow2(size=4 * 1024 * 1024)

@@ -9,6 +9,7 @@ from support import disks
 
 from amphora_image.clients.glance_import import ImportTask
 from amphora_image.errors import (
+    AccessDeniedError,
     ConfigurationError,
     DigestMismatchError,
     HashMismatchError,
@@ -22,8 +23,8 @@ from amphora_image.errors import (
 )
 from amphora_image.publish.leftovers import PUBLISHER, mark
 from amphora_image.publish.order import Order
-from amphora_image.publish.publish import Load, Publisher
-from amphora_image.publish.source import FileSource
+from amphora_image.publish.publish import Publisher
+from amphora_image.publish.source import FileSource, Load
 from amphora_image.publish.verify import BY_BOTH, BY_NOBODY, BY_PLUGIN, SHA512, VERIFIED
 from amphora_image.publish.wait import Limits, Waiter
 
@@ -317,6 +318,20 @@ def test_more_stores_are_copied_to_after_the_upload(publish, imports):
     done = publish(method="copy-image", stores=("s2", "s1"))
     assert set(done.stores) == {"s1", "s2"}
     assert [each for each in imports.asked if each.startswith(("upload", "begin"))] == ["upload s2", "begin copy-image"]
+
+
+def test_where_the_cloud_forbids_a_plain_upload_auto_imports(publish, imports):
+    """The issue: "`auto` picks the cheapest that is safe by … the cloud offers or requires"."""
+    imports.faults["upload"] = AccessDeniedError("Glance", "take the bytes", "HTTP 403")
+    done = publish()
+    assert (done.method, done.why) == ("glance-direct", "the cloud allows this user no plain upload")
+    assert len(imports.images) == 1
+    with pytest.raises(AccessDeniedError):
+        publish(method="upload", name="v2")
+    imports.faults["stage"] = AccessDeniedError("Glance", "take the bytes", "HTTP 403")
+    with pytest.raises(AccessDeniedError):
+        publish(name="v3")
+    assert len(imports.images) == 1
 
 
 def test_a_file_that_grows_while_it_is_sent_is_told_and_what_was_begun_deleted(publish, imports, file):
