@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from amphora_image.errors import AmphoraImageError
 from amphora_image.publish.body import CheckedPass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from amphora_image.publish.fanout import Lane
     from amphora_image.publish.order import Order, Published
     from amphora_image.publish.publish import Publisher
-    from amphora_image.publish.source import Load
+    from amphora_image.publish.source import Load, Source
 
 #: Not for ever: a signal that comes just before Python begins to wait is seen only when it ends.
 _LOOK_SECONDS = 0.5
@@ -46,10 +46,10 @@ def publish_to_all(targets: Sequence[Target], load: Load, order: Order) -> list[
     An interrupt ends them all, and each deletes what it began.
     """
     stop = Stop()
-    source = load.source
-    if len(targets) == 1 or source is None:
-        return [_publish(each, load, order, stop) for each in targets]
-    shared = Fanout(lambda: CheckedPass(source, load.disk_format), len(targets), stop)
+    if len(targets) == 1:
+        return [_publish(targets[0], load, order, stop)]
+    # Nobody begins a pass where each cloud fetches a URL itself.
+    shared = Fanout(lambda: CheckedPass(cast("Source", load.source), load.disk_format), len(targets), stop)
 
     def run(target: Target, lane: Lane) -> Outcome:
         try:

@@ -59,6 +59,24 @@ def test_several_clouds_get_one_reading_of_the_source(source):
     assert source.readings == 1
 
 
+def test_several_clouds_fetch_a_url_at_the_same_time():
+    """The issue: "publishes … to several in parallel"."""
+    both = threading.Barrier(2)
+
+    class Fetching(FakeImports):
+        def begin(self, *arguments):
+            both.wait(30)
+            super().begin(*arguments)
+
+    clouds = {name: Fetching() for name in "ab"}
+    for each in clouds.values():
+        each.url_bytes = BYTES
+    load = Load(disk_format="qcow2", url="https://images.example.org/a")
+    targets = [target(*each) for each in clouds.items()]
+    outcomes = publish_to_all(targets, load, Order(name="v1", sha512=HASH))
+    assert [each.published.method for each in outcomes] == ["web-download"] * 2
+
+
 def test_a_cloud_that_fails_is_told_and_stops_no_other(source):
     good, late, bad = FakeImports(), FakeImports(), FakeImports()
     bad.faults["create"] = ServiceUnavailableError("Glance", "down")
