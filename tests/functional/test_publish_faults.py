@@ -143,6 +143,16 @@ def test_a_token_that_ends_during_the_upload_is_replaced_and_the_bytes_are_sent_
         cloud.octavia.image.delete(f"/v2/images/{image['id']}")
 
 
+def test_what_a_cloud_s_policy_forbids_is_gone_round_by_an_import(cloud, proxy, publish, name):
+    """The issue: "`auto` picks the cheapest that is safe by what … the cloud offers or requires"."""
+    proxy.order(Fault("PUT .*/file", status=403))
+    done = publish()
+    assert done.code == 0, done.stderr
+    (image,) = images(cloud.octavia, name)
+    assert [each["method"] for each in json.loads(done.stdout)] == ["glance-direct"]
+    cloud.octavia.image.delete(f"/v2/images/{image['id']}")
+
+
 def test_an_answer_that_is_lost_after_the_bytes_arrived_leaves_nothing(proxy, refused):
     for place, method in (("file", "upload"), ("stage", "glance-direct")):
         proxy.order(Fault(f"PUT .*/{place}", forward=True))
