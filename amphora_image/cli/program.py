@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,7 +20,18 @@ INTERRUPTED = 130
 def main() -> int:
     """Run the command on the command line, and give its exit code."""
     gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
+    open_standard_streams()
     return ended(_run, sys.stderr)
+
+
+def open_standard_streams() -> None:
+    """Open the null device for each of the three that is closed: else a file or a socket would be taken for it."""
+    while (number := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def ended(run: Callable[[], int], out: TextIO) -> int:

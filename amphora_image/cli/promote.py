@@ -135,6 +135,8 @@ class History(Lister):
         tag = _tag(parsed_args.tag)
         promoter = open_promoter(self.app.options, tag)
         entries = observe(promoter.store, tag.tag, promoter.rules.owner).entries
+        if not entries:
+            self.app.stderr.write(f"no promotion to tag {tag.tag!r} is known\n")
         rows = [(one.number, one.at, one.action, one.former, one.to, one.by, one.reason) for one in reversed(entries)]
         return ("number", "at", "action", "from", "to", "by", "reason"), rows
 

@@ -18,11 +18,17 @@ class Bars:
     def begin(self, phase: str, total: int | None = None) -> None:
         """End the bar before, and draw a new one."""
         self.end()
-        self._bar = tqdm(desc=phase, total=total, unit="B", unit_scale=True, unit_divisor=1024, file=self._out)
+        # Of what has no bytes to count, how long it takes is all there is to tell.
+        shown = "{desc} [{elapsed}]" if total is None else None
+        self._bar = tqdm(
+            desc=phase, total=total, unit="B", unit_scale=True, unit_divisor=1024, file=self._out, bar_format=shown
+        )
 
     def moved(self, done: int) -> None:
         """Move the bar."""
         if self._bar is not None:
+            if done:
+                self._bar.bar_format = None
             self._bar.update(done - self._bar.n)
 
     def end(self) -> None:

@@ -7,11 +7,22 @@ import hashlib
 from typing import TYPE_CHECKING, Protocol
 
 from amphora_image.contents import Inspector
+from amphora_image.errors import UnusableFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from amphora_image.publish.source import Source
+
+
+#: What begins so is no disk, though nothing else tells it from a raw one.
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
 
 
 class Pass(Protocol):
@@ -77,17 +88,32 @@ class Body:
 def disk_format(source: Source, declared: str | None = None) -> str:
     """Tell the disk format of ``source`` from as many of its first bytes as it takes.
 
+    :raises UnusableFileError: it is packed, which nobody said: it would pass for a raw disk.
     :raises UnsafeImageError: nobody should boot it.
     :raises FormatMismatchError: it is not the ``declared`` one.
     :raises AmphoraImageError: the source cannot be read.
     """
-    inspector = Inspector(declared)
+    inspector, begun = Inspector(declared), declared is not None
     with source.open() as blocks:
         for block in blocks:
+            if not begun:
+                _check_unpacked(source.name, block)
+                begun = True
             inspector.feed(block)
             if inspector.format:
                 return inspector.format
     return inspector.finish()
+
+
+def _check_unpacked(name: str, head: bytes) -> None:
+    """Refuse what begins as a file that was packed.
+
+    :raises UnusableFileError: it does.
+    """
+    for mark, program in _PACKED.items():
+        if head.startswith(mark):
+            remedy = "unpack it; or give --disk-format, where the cloud unpacks what is imported"
+            raise UnusableFileError(f"{name} is no disk, but packed by {program}", remedy)
 
 
 def digest(source: Source, algorithm: str = "sha512") -> str:

@@ -104,8 +104,10 @@ def kept_for(record: ImageRecord) -> frozenset[str]:
 def check_reason(reason: str) -> str:
     """Give ``reason`` back as one line.
 
-    :raises ConfigurationError: it is too long to be remembered.
+    :raises ConfigurationError: it cannot be remembered: it is too long, or no text.
     """
+    if any("\ud800" <= one <= "\udfff" for one in reason):
+        raise ConfigurationError("the reason is no text in the encoding of this terminal", "write it in UTF-8")
     line = " ".join(reason.split())
     if len(line) > MAX_REASON_CHARACTERS:
         problem = f"the reason has {len(line)} characters, and {MAX_REASON_CHARACTERS} are remembered"

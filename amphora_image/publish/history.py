@@ -58,11 +58,9 @@ def observe(store: TagStore, tag: str, owner: str | None) -> Seen:
 
 def objection(record: ImageRecord, rules: Rules) -> str | None:
     """Say why no tag may lead to an image, None when one may."""
-    if reason := rules.objection(record):
-        return reason
-    if record.properties.get(QUARANTINED):
+    if record.properties.get(QUARANTINED):  # and hidden, too, but that says less
         return f"it is in quarantine (property {QUARANTINED}: {record.properties[QUARANTINED]})"
-    return None
+    return rules.objection(record)
 
 
 def rank_of(record: ImageRecord, tag: str) -> tuple[int, str, str]:

@@ -53,7 +53,7 @@ _ATTRIBUTES = frozenset(
 _NUMBERS = frozenset({"min_disk", "min_ram"})
 #: What Glance verifies a signature by while it stores the bytes: it has to be there before they are.
 _SIGNATURE = "img_signature"
-#: What Glance's table has room for: a column for 32 bits, and one for the names of properties.
+#: What Glance's table has room for: a column for 32 bits, and ones for the names of images and of properties.
 _MAX_NUMBER = 2**31 - 1
 _MAX_NAME_CHARACTERS = 255
 VISIBILITIES = ("private", "shared", "community", "public")
@@ -67,7 +67,7 @@ class Order:
     ``method``, ``stores`` and ``all_stores`` are as in :class:`~amphora_image.publish.methods.Request`. ``reason`` goes
     into the tag's history.
 
-    :raises ConfigurationError: the name is empty; a property is one of Glance's own, or ours, or not to be stored there; the
+    :raises ConfigurationError: the name is empty, or not to be stored; a property is one of Glance's own, or ours, or not to be stored there; the
         tag cannot be moved; the reason is too long.
     """
 
@@ -90,6 +90,12 @@ class Order:
             raise ConfigurationError(
                 "the name is empty", "give the image a name, by which the same command finds it again"
             )
+        _check_text("the name", self.name)
+        if len(self.name) > _MAX_NAME_CHARACTERS:
+            problem = (
+                f"the name {self.name[:40]}… has {len(self.name)} characters, and Glance takes {_MAX_NAME_CHARACTERS}"
+            )
+            raise ConfigurationError(problem, "shorten it")
         if self.tag is not None:
             check_movable(self.tag)
             check_reason(self.reason)
@@ -145,8 +151,16 @@ def _check_property(name: str, value: str) -> None:
             f"the property's name {name[:40]}… has {len(name)} characters, and Glance takes {_MAX_NAME_CHARACTERS}"
         )
         raise ConfigurationError(problem, "shorten it")
-    if odd := [one for one in name + value if one == "\0" or one > "\uffff" or "\ud800" <= one <= "\udfff"]:
-        raise ConfigurationError(f"Glance does not take {odd[0]!a} in property {name[:40]!a}", "leave it out")
+    _check_text(f"property {name[:40]!a}", name + value)
+
+
+def _check_text(what: str, text: str) -> None:
+    """Refuse characters that Glance's tables have no room for.
+
+    :raises ConfigurationError: it has one.
+    """
+    if odd := [one for one in text if one == "\0" or one > "\uffff" or "\ud800" <= one <= "\udfff"]:
+        raise ConfigurationError(f"Glance does not take {odd[0]!a} in {what}", "leave it out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

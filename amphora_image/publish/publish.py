@@ -75,6 +75,12 @@ class Publisher:
         :raises ImportStuckError: Glance does not go on.
         :raises AmphoraImageError: Keystone or Glance refuses, or does not answer.
         """
+        try:
+            return self._published(load, order)
+        finally:
+            self._progress.end()
+
+    def _published(self, load: Load, order: Order) -> Published:
         known = order.sha512 is not None
         request = Request(
             method=order.method,
@@ -94,7 +100,6 @@ class Publisher:
             self._waiter.go_on()
             self._progress.begin(f"promoting to {order.tag}")
             self._give_tag(outcome.id, order)
-        self._progress.end()
         return replace(outcome, tag=order.tag, removed=former.removed, found=former.found)
 
     def _complete_former(self, whole: ImageRecord, former: Found, order: Order, way: Way) -> Published:

@@ -110,6 +110,7 @@ def test_a_tag_moves_goes_back_and_leaves_a_bad_image_and_all_of_it_is_told(glan
         (1, "promote", old, new),
     ]
     assert rows[-1]["reason"] == "new agent"
+    assert told("history", "--tag", "nobody-has-it") == ([], "no promotion to tag 'nobody-has-it' is known\n")
 
 
 @pytest.mark.parametrize(

@@ -33,5 +33,12 @@ def test_a_terminal_gets_a_bar():
     bars = Bars(out)
     bars.begin("uploading", MIB)
     bars.moved(MIB)
+    bars.begin("setting properties")
+    bars.begin("importing")
+    bars.moved(2 * MIB)
     bars.end()
-    assert "uploading: 100%" in out.getvalue()
+    told = out.getvalue()
+    assert "uploading: 100%" in told
+    assert "setting properties [00:00]" in told
+    assert "importing: 2.00M" in told
+    assert told.endswith("\n")

@@ -141,7 +141,7 @@ def test_the_oldest_of_the_others_is_untagged_first_so_that_no_third_image_wins_
         ({"status": "queued"}, "its status is queued"),
         ({"hidden": True}, "it is hidden"),
         ({"owner": "theirs"}, "its owner is project theirs"),
-        ({"properties": {"amphora_image_quarantined": "{}"}}, "it is in quarantine"),
+        ({"hidden": True, "properties": {"amphora_image_quarantined": "{}"}}, "it is in quarantine"),
     ],
 )
 def test_what_cannot_boot_is_not_promoted(fields, reason):

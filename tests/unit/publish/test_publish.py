@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
+import io
 import traceback
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from amphora_image.errors import (
     ServiceUnavailableError,
     SourceChangedError,
 )
+from amphora_image.publish.bar import Bars
 from amphora_image.publish.leftovers import PUBLISHER, mark
 from amphora_image.publish.order import Order
 from amphora_image.publish.publish import Publisher
@@ -119,6 +121,15 @@ def test_whatever_ends_it_early_deletes_what_was_begun(publish, imports, request
     with pytest.raises(type(fault)):
         publish()
     assert not imports.images
+
+
+def test_what_fails_ends_the_progress_too_so_that_the_error_has_a_line_of_its_own(imports, file):
+    imports.faults["upload"] = ServiceUnavailableError("Glance", "down")
+    out = io.StringIO()
+    publisher = Publisher(imports, Waiter(imports, limits=Limits()), owner=str, promote=print, progress=Bars(out))
+    with pytest.raises(ServiceUnavailableError):
+        publisher.publish(Load(disk_format="qcow2", source=FileSource(file)), Order(name="v1"))
+    assert out.getvalue().endswith("\n")
 
 
 def test_a_deletion_that_fails_hides_no_error_and_names_the_image(publish, imports, caplog):
@@ -325,12 +336,8 @@ def test_where_the_cloud_forbids_a_plain_upload_auto_imports(publish, imports):
     imports.faults["upload"] = AccessDeniedError("Glance", "take the bytes", "HTTP 403")
     done = publish()
     assert (done.method, done.why) == ("glance-direct", "the cloud allows this user no plain upload")
-    assert len(imports.images) == 1
     with pytest.raises(AccessDeniedError):
         publish(method="upload", name="v2")
-    imports.faults["stage"] = AccessDeniedError("Glance", "take the bytes", "HTTP 403")
-    with pytest.raises(AccessDeniedError):
-        publish(name="v3")
     assert len(imports.images) == 1
 
 
@@ -363,6 +370,9 @@ def test_a_file_that_grows_while_it_is_sent_is_told_and_what_was_begun_deleted(p
         ({"properties": {"a\0": "b"}}, r"does not take '\\x00' in property"),
         ({"properties": {"a": "\udcff"}}, r"does not take '\\udcff' in property 'a'"),
         ({"name": ""}, "the name is empty"),
+        ({"name": "n" * 256}, "has 256 characters, and Glance takes 255"),
+        ({"name": "\udcff"}, r"does not take '\\udcff' in the name"),
+        ({"tag": "a", "reason": "\udcff"}, "the reason is no text"),
         ({"tag": "a/b"}, "cannot be moved"),
         ({"tag": "a", "reason": "x" * 300}, "the reason has"),
     ],
