@@ -112,7 +112,7 @@ def _check_unpacked(name: str, head: bytes) -> None:
     """
     for mark, program in _PACKED.items():
         if head.startswith(mark):
-            remedy = "unpack it; or give --disk-format, where the cloud unpacks what is imported"
+            remedy = "unpack it, or give --disk-format where the cloud unpacks what is imported"
             raise UnusableFileError(f"{name} is no disk, but packed by {program}", remedy)
 
 
