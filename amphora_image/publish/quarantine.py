@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Quarantine:
     """What was done: ``moved`` tags went to their former holders, ``emptied`` ones lead to no image any more.
 
-    ``changed`` is False when nothing was left to do.
+    ``reason`` is that of the first time, which is kept. ``changed`` is False when nothing was left to do.
     """
 
     image_id: str
@@ -57,10 +57,10 @@ def quarantine(promoter: Promoter, image_id: str, *, reason: str, leave_empty: b
             raise EmptyTagError(image_id, emptied)
         moved = tuple(promoter.move(seen, heir, QUARANTINE, reason) for seen, heir in heirs)
         ensurer = promoter.ensurer()
-        ensurer.ensure(image_id, _out_of_use(promoter, record, reason))
+        done = ensurer.ensure(image_id, _out_of_use(promoter, record, reason))
         return Quarantine(
             image_id=image_id,
-            reason=reason,
+            reason=_reason_of(done) or reason,
             moved=moved,
             emptied=emptied,
             changed=ensurer.changes > 0 or any(one.changed for one in moved),
@@ -87,6 +87,14 @@ def _heirs(promoter: Promoter, record: ImageRecord) -> tuple[list[tuple[Seen, st
         else:
             heirs.append((seen, heir.id))
     return heirs, tuple(emptied)
+
+
+def _reason_of(record: ImageRecord) -> str:
+    """Give the reason that is kept on an image, empty where somebody wrote another note by hand."""
+    try:
+        return str(json.loads(record.properties[QUARANTINED])["why"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _out_of_use(promoter: Promoter, before: ImageRecord, reason: str) -> Holding:

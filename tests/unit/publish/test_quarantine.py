@@ -59,10 +59,13 @@ def test_every_tag_goes_to_its_former_holder_before_the_image_is_hidden(store, p
     assert ([one.tag for one in done.moved], done.emptied, done.changed) == (["amphora", "canary"], (), True)
 
 
-def test_doing_it_again_changes_nothing(promoter, bad):
+def test_doing_it_again_changes_nothing_and_tells_the_reason_that_is_kept(store, promoter, bad):
     quarantine(promoter, bad, reason="bad")
 
-    assert not quarantine(promoter, bad, reason="bad").changed
+    again = quarantine(promoter, bad, reason="worse")
+    assert (again.changed, again.reason) == (False, "bad")
+    store.set(bad, properties={QUARANTINED: "by hand"})
+    assert quarantine(promoter, bad, reason="worse").reason == "worse"
 
 
 def test_an_image_in_quarantine_is_not_promoted_even_when_somebody_shows_it_again(store, promoter, bad):
