@@ -58,7 +58,7 @@ class Publish(Lister):
         )
         parser.add_argument("--name", required=True, metavar="NAME", help="The image's name.")
         parser.add_argument("--tag", metavar="TAG", help="Promote the image to TAG once it is verified.")
-        parser.add_argument("--reason", default="", metavar="TEXT", help="Why, for the tag's history.")
+        parser.add_argument("--reason", default="", metavar="TEXT", help="With --tag: why, for its history.")
         parser.add_argument("--disk-format", metavar="FORMAT", help="raw, qcow2, ...; detected when left out.")
         parser.add_argument("--container-format", default="bare", metavar="FORMAT", help="Default: bare.")
         parser.add_argument(

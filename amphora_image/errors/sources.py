@@ -89,9 +89,7 @@ class SourceChangedError(RetryableError):
     detail: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.reference} is not what was begun with: {one_line(self.detail)}; fetch it again from its beginning"
-        )
+        return f"{self.reference} is not what was begun with: {one_line(self.detail)}; begin again when it is complete"
 
 
 @dataclass(eq=False)
