@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from amphora_image.build.inspection.fat import Fat
 from amphora_image.build.inspection.formats import open_disk
 from amphora_image.build.inspection.inspect import inspect, opened_image
 from amphora_image.build.inspection.tree import Tree
+from amphora_image.build.programs import SEARCHED
 from amphora_image.errors import UnreadableImageError
 
 MIB = 1 << 20
@@ -229,3 +231,33 @@ def test_what_a_reference_names_is_fetched_and_called_by_its_name(command, conve
 def test_other_kinds_of_images_are_told_by_name(converted, name, kind, options, part):
     with pytest.raises(UnreadableImageError, match=part):
         inspect(converted(name, *options, kind=kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "program", "at", "mark"),
+    [
+        ("xfs", "mkfs.xfs", 0, b"XFSB"),
+        ("btrfs", "mkfs.btrfs", 0x10040, b"_BHRfS_M"),
+        ("LVM2", "", 512, b"LABELONE"),
+    ],
+    ids=["xfs", "btrfs", "lvm"],
+)
+def test_a_system_on_what_is_not_read_is_refused_though_its_esp_is_read(disk, tmp_path, kind, program, at, mark):
+    """The issue: "unknown file system … an error that says so"; made by the real program where there is one."""
+    made, image = tmp_path / "made", tmp_path / "image.raw"
+    with made.open("wb") as file:
+        file.truncate(512 * MIB)
+    found = shutil.which(program, path=SEARCHED) if program else None
+    if found:
+        run(found, "-q", "-f", made)
+    else:
+        with made.open("r+b") as file:
+            file.seek(at)
+            file.write(mark)
+    shutil.copy(disk, image)
+    root = json.loads(run("sfdisk", "--json", disk))["partitiontable"]["partitions"][-1]
+    with made.open("rb") as source, image.open("r+b") as file:
+        file.seek(root["start"] * 512)
+        file.write(source.read(MIB))
+    with pytest.raises(UnreadableImageError, match=f"it has {kind} in its partitions, and of file systems only ext2"):
+        inspect(image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from amphora_image.build.inspection import dpkg, rpm
 from amphora_image.build.inspection.accounts import accounts_of, key_files
@@ -16,7 +16,7 @@ from amphora_image.build.inspection.formats import open_disk
 from amphora_image.build.inspection.mounts import Volume, mounted
 from amphora_image.build.inspection.partitions import EFI_SYSTEM, Slice, Table, read_table
 from amphora_image.build.inspection.privileged import privileged_files
-from amphora_image.build.inspection.probe import probe
+from amphora_image.build.inspection.probe import UNREAD, probe
 from amphora_image.build.inspection.report import Inspection, Package, Partition
 from amphora_image.build.inspection.software import agent_of, haproxy_of
 from amphora_image.build.inspection.structure import DamagedError, MissingDecoderError, UnsupportedError
@@ -138,17 +138,19 @@ def _open(file: File) -> Opened:
     for partition in table.partitions or (whole,):
         kind, system = probe(Window(disk, partition.start, partition.size))
         volumes.append(Volume(partition=partition, kind=kind, system=system))
-    if not any(each.system for each in volumes):
+    tree = mounted(volumes) if any(each.system for each in volumes) else None
+    # What is readable may be the ESP alone, with the system on what is not.
+    if tree is None or (system_of(tree) is None and any(each.kind in UNREAD for each in volumes)):
         _refuse(table, volumes)
-    return Opened(file, disk, table, volumes, mounted(volumes))
+    return Opened(file, disk, table, volumes, tree)
 
 
-def _refuse(table: Table, volumes: list[Volume]) -> None:
+def _refuse(table: Table, volumes: list[Volume]) -> NoReturn:
     """Say why nothing can be read.
 
     :raises UnsupportedError: always.
     """
-    kinds = ", ".join(each.kind for each in volumes if each.kind)
+    kinds = ", ".join(each.kind for each in volumes if each.kind and not each.system)
     if table.kind is None and not kinds:
         raise UnsupportedError(
             "it has no partition table, and no file system that is known", "give the image of a whole disk"

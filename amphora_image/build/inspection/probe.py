@@ -27,6 +27,8 @@ _MARKS = (
     (0x8001, b"CD001", "iso9660"),
     (0x10040, b"_BHRfS_M", "btrfs"),
 )
+#: Of these, what a system is installed on.
+UNREAD = frozenset({"crypto_LUKS", "xfs", "squashfs", "LVM2", "erofs", "f2fs", "btrfs"})
 
 
 def probe(part: Readable) -> tuple[str, FileSystem | None]:
