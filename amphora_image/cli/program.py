@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -45,6 +46,11 @@ def ended(run: Callable[[], int], out: TextIO) -> int:
     # At its end the interpreter would look through all that was loaded for garbage: a tenth of a short command's CPU.
     gc.freeze()
     return code
+
+
+def heed_sigterm() -> None:
+    """Have SIGTERM end the command as Ctrl-C does, so that what was begun is undone; a shell's 143 is then its exit code."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _run() -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cliff.lister import Lister
 
 from amphora_image.cli.context import seconds
+from amphora_image.cli.program import heed_sigterm
 from amphora_image.errors import ConfigurationError, TrialFailedError
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ class Test(Lister):
         parser.add_argument("image", metavar="IMAGE", type=Path, help="File: qcow2, raw or vhd.")
         parser.add_argument("--firmware", choices=sorted(_FIRMWARES), default="bios", help="To boot by. Default: bios.")
         parser.add_argument(
-            "--accel", choices=("tcg", "kvm"), default="tcg", help="tcg works everywhere; kvm where it really does."
+            "--accel",
+            choices=("tcg", "kvm"),
+            default="tcg",
+            help="tcg (default) works everywhere; kvm is tried first, and tcg used where it does not work.",
         )
         parser.add_argument(
             "--timeout", type=seconds, default=600.0, metavar="SECONDS", help="To answer after power-on. Default: 600."
@@ -57,12 +61,14 @@ class Test(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
         """Boot by each firmware, and list the steps."""
+        heed_sigterm()
         try:
             from amphora_image.build.trial import prepare, write_junit  # noqa: PLC0415 - heavy
         except ImportError as error:
             raise ConfigurationError(f"{error.name} is not installed", "pip install 'amphora-image[build]'") from error
         firmwares = _FIRMWARES[parsed_args.firmware]
-        trial = prepare(parsed_args.image, firmwares, accelerator=parsed_args.accel, boot_seconds=parsed_args.timeout)
+        accelerator = self._accelerator(parsed_args.accel)
+        trial = prepare(parsed_args.image, firmwares, accelerator=accelerator, boot_seconds=parsed_args.timeout)
         found: dict[str, list[Step]] = {}
         consoles: dict[str, str] = {}
         for firmware in firmwares:
@@ -85,6 +91,15 @@ class Test(Lister):
     def run(self, parsed_args: argparse.Namespace) -> int:
         """End with 1 where a step failed."""
         return super().run(parsed_args) or self._exit_code
+
+    def _accelerator(self, wanted: str) -> str:
+        """Give the one that is used: KVM only where it works, which is tried; told is if it does not."""
+        from amphora_image.build.trial.accelerator import fault_of_kvm  # noqa: PLC0415 - heavy
+
+        fault = fault_of_kvm() if wanted == "kvm" else ""
+        if fault:
+            self.app.stderr.write(f"tcg is used, for KVM does not work here: {fault}\n")
+        return "tcg" if fault else wanted
 
     def _tell(self, step: Step) -> None:
         self.app.stderr.write(f"{step}\n")

@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -170,3 +171,10 @@ def test_a_full_disk_is_told_as_such(tree, tmp_path):
     told = run(*command, shutil.which("python3"), "-c", code, tree, small)
     assert f"there is no room in {small}" in told
     assert DiskFullError.__name__ not in told
+
+
+def test_a_disk_is_assembled_of_relative_paths_too(tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work").mkdir()
+    assemble(Path(tree.name), Path("disk.qcow2"), Disk(size=SIZE), folder=Path("work"))
+    assert (tmp_path / "disk.qcow2").stat().st_size > 1 << 16

@@ -69,7 +69,7 @@ def test_a_disk_that_does_not_boot_fails_with_its_console_and_a_report(command, 
     assert blank.read_bytes() == bytes(1 << 20)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=["Ctrl-C", "kill", "kill -9"])
 def test_no_machine_outlives_the_command(blank, tmp_path, number):
     """The issue, of the build: "Ctrl-C and kill -9 leave no … process"; it holds for the test as well."""
     environ = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
@@ -80,6 +80,9 @@ def test_no_machine_outlives_the_command(blank, tmp_path, number):
     started.send_signal(number)
     started.wait(timeout=_DEADLINE_SECONDS)
     wait_for(lambda: not machines_of(blank))
+    if number != signal.SIGKILL:
+        assert started.returncode == 128 + number
+        assert not list(tmp_path.glob("amphora-image-test-*"))
 
 
 def test_what_is_no_image_is_refused_in_one_line(command, tmp_path):

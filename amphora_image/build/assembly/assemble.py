@@ -65,6 +65,7 @@ def assemble(
     :raises DiskFullError: there is no room for the disk.
     :raises ProgramFailedError: a program failed otherwise.
     """
+    tree, output, folder = tree.absolute(), output.absolute(), folder.absolute()  # programs run in other folders
     find_kernel(tree)
     check_size(disk.size, Amount.of(tree))
     identities, layout = disk.identities(), Layout(disk.size)
