@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole story on a real small cloud: images are tagged, amphorae boot from them, a stranger tries, a tag is lost.
 
-Run it by ``make demo``. It starts a sandbox in a temporary folder and removes it at the end, unless KEEP=1 is set.
+Run it by ``make demo``. It starts a sandbox in a temporary folder and removes it at the end, unless KEEP=1 is set. As root,
+where the programs for it are, it builds the small image that boots, and publishes that; SMALL=1 keeps it from it.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -29,6 +32,8 @@ from amphora_image.drivers.runtime import shared
 from amphora_image.sandbox import Access, Progress, Sandbox
 
 WIDTH = 118
+PROGRAM = Path(sys.executable).with_name("amphora-image")
+BUILD = (PROGRAM, "build", "--tiny", "--os", "debian", "--release", "bookworm", "--compression", "zstd")
 
 
 def main() -> int:
@@ -42,13 +47,15 @@ def main() -> int:
     # oslo.config's own warning of the deprecated option would come between; ours is the one to read.
     for other in ("oslo_config", "keystoneauth", "openstack", "stevedore", "urllib3"):
         logging.getLogger(other).setLevel(logging.ERROR)
+    image = Image(folder)
     try:
+        image.begin()
         say("1. A real Keystone, Glance, Placement, Nova (fake hypervisor) and Neutron on loopback ports; ~30 s")
-        Story(sandbox.up(show), folder).tell()
+        Story(sandbox.up(show), folder).tell(image)
     finally:
+        image.end()
         if keep:
-            program = Path(sys.executable).with_name("amphora-image")
-            down = shlex.join([str(program), "sandbox", "down", "--remove", "--dir", str(sandbox.layout.root)])
+            down = shlex.join([str(PROGRAM), "sandbox", "down", "--remove", "--dir", str(sandbox.layout.root)])
             sys.stdout.write(
                 f"\nKept: {folder}, with the cloud and two ini files, which hold a password. To end and remove it all:\n"
                 f"  {down}\n"
@@ -76,15 +83,19 @@ class Story:
         logger.setLevel(logging.INFO)
         logger.propagate = False
 
-    def tell(self) -> None:
+    def tell(self, image: Image) -> None:
         """Boot by tag, move the tag, meet a stranger, lose the tag, fall back."""
         octavia, stranger = self.connect("octavia"), self.connect("demo")
         ini = self.write("worker.ini", self.access.ini())
         conf = load([ini])
         driver = load_driver(conf)
 
-        v1 = upload(octavia, "amphora v1")
+        if image.is_being_built:
+            tell("The image that boots is not finished yet; some seconds more")
+        what = image.made()
+        v1 = publish(image.path, "amphora v1", ini)
         say(f"2. Image v1 {v1} is tagged `amphora`; stevedore loads the driver")
+        tell(what)
         self.build(driver, "amphora-1")
 
         v2 = upload(octavia, "amphora v2")
@@ -168,6 +179,46 @@ class Story:
         return str(path)
 
 
+class Image:
+    """The image that is published first: the small one that boots, built while the cloud starts; else an empty disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "amphora.qcow2"
+        self._said = folder / "build.log"
+        self._build: subprocess.Popen[bytes] | None = None
+
+    def begin(self) -> None:
+        """Begin to build it; where that cannot be, the command says why."""
+        if os.environ.get("SMALL") == "1":
+            return
+        with self._said.open("wb") as said:
+            command = [*BUILD, "--work-dir", self.path.parent, "--output", self.path]
+            self._build = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)  # noqa: S603 - our own
+
+    @property
+    def is_being_built(self) -> bool:
+        """Whether the build still runs."""
+        return self._build is not None and self._build.poll() is None
+
+    def made(self) -> str:
+        """Wait until it is there, and say what it is."""
+        why = "SMALL=1 is set"
+        if self._build is not None:
+            if not self._build.wait():
+                return (
+                    f"It is a disk of {self.path.stat().st_size >> 20} MiB that boots: try `amphora-image build --tiny`"
+                )
+            why = self._said.read_text(errors="replace").strip().rpartition("\n")[2]
+        self.path.write_bytes(empty_disk())
+        return f"It is an empty disk, for no image that boots was built here: {why}"
+
+    def end(self) -> None:
+        """End the build if it still runs."""
+        if self._build is not None:
+            self._build.terminate()
+            self._build.wait()
+
+
 class Chosen(logging.Handler):
     """Reads out of the driver's line for each build which image it took and by what."""
 
@@ -195,6 +246,26 @@ def load_driver(conf: Any) -> Any:
     """Load the compute driver that the ini names, as any worker does."""
     name = conf.controller_worker.compute_driver
     return DriverManager("amphora_image.compute_drivers", name, invoke_on_load=True, invoke_args=(conf,)).driver
+
+
+def empty_disk(size: int = 1 << 30) -> bytes:
+    """Give a qcow2 with nothing in it: the header, the counts of its four clusters, and the table of no clusters."""
+    bits = 16
+    cluster = 1 << bits
+    header = b"QFI\xfb" + struct.pack(
+        ">IQIIQIIQQIIQ", 2, 0, 0, bits, size, 0, size >> 29, 3 * cluster, cluster, 1, 0, 0
+    )
+    counts = struct.pack(">Q", 2 * cluster).ljust(cluster, b"\0") + struct.pack(">4H", 1, 1, 1, 1).ljust(cluster, b"\0")
+    return header.ljust(cluster, b"\0") + counts + bytes(cluster)
+
+
+def publish(image: Path, name: str, ini: str) -> str:
+    """Publish an image under the tag ``amphora``, as an operator does, and give its id."""
+    command = [PROGRAM, "--config-file", ini, "publish", image, "--name", name, "--tag", "amphora", "-f", "json"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    if ended.returncode:
+        sys.exit(ended.stderr)
+    return str(json.loads(ended.stdout)[0]["id"])
 
 
 def upload(owner: Connection, name: str) -> str:

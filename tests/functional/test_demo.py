@@ -19,7 +19,7 @@ SCREEN_LINES = 40
 def ended(tmp_path_factory):
     """The demo, run to its end, and the place in which it made its folder."""
     home, place = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("demo")
-    return place, run([sys.executable, DEMO], home, environ={"TMPDIR": str(place)}, timeout=300)
+    return place, run([sys.executable, DEMO], home, environ={"TMPDIR": str(place), "SMALL": "1"}, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,7 @@ def test_every_service_comes_up_on_loopback(story):
 def test_the_driver_boots_v1_and_then_v2(story, v1, v2):
     """Image v1 is tagged and booted; the same running driver object boots the next amphora from v2."""
     assert v1 != v2
+    assert "It is an empty disk, for no image that boots was built here: SMALL=1 is set" in story[2]
     assert re.search(rf"amphora-1 is ACTIVE after [\d.]+ s, booted from {v1} \(amphora v1\)", story[2])
     assert re.search(rf"amphora-2 is ACTIVE after [\d.]+ s, booted from {v2} \(amphora v2\)", story[3])
 
@@ -108,11 +109,13 @@ def test_what_a_kept_demo_prints_removes_all_of_it(tmp_path):
     """Finding: KEEP=1 says "what folder stays (it holds two ini files with a password) and how to remove all of it"."""
     place = tmp_path / "a place; with a space"
     place.mkdir()
-    program = run([sys.executable, DEMO], tmp_path, environ={"TMPDIR": str(place), "KEEP": "1"}, timeout=300)
+    program = run(
+        [sys.executable, DEMO], tmp_path, environ={"TMPDIR": str(place), "KEEP": "1", "SMALL": "1"}, timeout=300
+    )
     said, _, commands = program.stdout.partition("To end and remove it all:\n")
     (folder,) = place.glob("amphora-image-demo-*")
     assert f"Kept: {folder}, " in said
-    assert {path.name for path in folder.iterdir()} == {"sandbox", "worker.ini", "fallback.ini"}
+    assert {path.name for path in folder.iterdir()} == {"sandbox", "worker.ini", "fallback.ini", "amphora.qcow2"}
     ended = run(["sh", "-e", "-c", commands], tmp_path, environ={"PATH": "/usr/bin:/bin"})
     assert (ended.code, ended.stderr) == (0, "")
     assert not folder.exists()
