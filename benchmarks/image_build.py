@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Building an image, against ``disk-image-create`` with the same elements; as root, a minute or so for each build.
+"""Building an image, against ``disk-image-create`` with the same elements; as root, some two minutes for each round.
 
-Both make the small image, a qcow2 compressed by zlib. The peer makes no partitions and no boot loader, which take it
-device-mapper: where there is none, it does less than we do. ``image_build.py PAIRS`` says how many pairs are measured.
+All make the small image, a qcow2 compressed by zlib. In each round an element has changed: ours builds with no stage kept
+(``image-build``), then, the element changed once more, with those that this build kept (``image-build-again``), and the
+peer, for which it is all the same, once. Packages are downloaded before the first round. The peer makes no partitions and
+no boot loader, which take it device-mapper: where there is none, it does less than we do.
+``image_build.py [ROUNDS] [--add]``; with ``--add`` the samples are added to those kept.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from _paired import compare, seconds_of
+from _paired import report, seconds_of
 
 from amphora_image.build.builder.mirrors import mirrors
 from amphora_image.build.builder.rootfs import find_builder
@@ -20,25 +26,54 @@ from amphora_image.build.elements import FOLDER
 
 RELEASE = "bookworm"
 BIN = Path(sys.executable).parent
+HOOK = "#!/bin/bash\nset -eu\nset -o pipefail\necho {} >/etc/changed\n"
+
+
+def change(folder: Path) -> None:
+    """Change the element: its hook after all is installed does something else."""
+    hook = folder / "elements" / "changed" / "post-install.d" / "50-changed"
+    hook.parent.mkdir(parents=True, exist_ok=True)
+    hook.write_text(HOOK.format(time.monotonic_ns()), encoding="utf-8")
+    hook.chmod(0o755)
 
 
 def ours(folder: Path) -> float:
     """Build the small image, and give the seconds."""
-    command = ["build", "--tiny", "--os", "debian", "--release", RELEASE, "--overwrite", "--work-dir", str(folder)]
-    return seconds_of([str(BIN / "amphora-image"), *command, "-o", str(folder / "ours.qcow2")])
+    change(folder)
+    command = ["build", "--tiny", "--os", "debian", "--release", RELEASE, "--element", "changed", "--overwrite"]
+    command += ["--work-dir", str(folder), "--cache-dir", str(folder / "cache"), "-o", str(folder / "ours.qcow2")]
+    return seconds_of([str(BIN / "amphora-image"), *command])
 
 
 def peers(folder: Path) -> float:
     """Have diskimage-builder do all of it, and give the seconds."""
+    change(folder)
     output = folder / "peers.qcow2"
     output.unlink(missing_ok=True)
     # In name spaces of its own, too: what it binds into its tree, such as /dev, must not be there when that is removed.
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--propagation", "private"]
     command += ["--", str(find_builder()[0]), "-n", "--no-tmpfs", "-t", "qcow2", "-o", str(output)]
-    return seconds_of([*command, "amphora-debian", "tiny-balancer"])
+    return seconds_of([*command, "amphora-debian", "tiny-balancer", "changed"])
+
+
+def measure(folder: Path, rounds: int, *, add: bool) -> None:
+    """Take ``rounds`` of all three, and report them."""
+    ours(folder)  # which downloads the packages, for the peer too
+    first, again = [], []
+    for _ in range(rounds):
+        shutil.rmtree(folder / "cache" / "stages")
+        new, old, peer = ours(folder), ours(folder), peers(folder)
+        first.append((new, peer))
+        again.append((old, peer))
+    report("image-build", first, add=add)
+    report("image-build-again", again, add=add)
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rounds", nargs="?", type=int, default=10)
+    parser.add_argument("--add", action="store_true")
+    given = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("images are built as root; run this under sudo")
     with tempfile.TemporaryDirectory(prefix="amphora-image-bench-") as name:
@@ -47,7 +82,15 @@ if __name__ == "__main__":
         (place / "bin").mkdir()
         (place / "bin" / "sudo").write_bytes(sudo.read_bytes())
         (place / "bin" / "sudo").chmod(0o755)
-        found = mirrors("debian", Path("/etc/apt"), os.environ)
+        (place / "cache").mkdir()
         path = os.pathsep.join([str(place / "bin"), os.environ["PATH"], "/usr/sbin", "/sbin"])
-        os.environ.update(found, ELEMENTS_PATH=str(FOLDER), DIB_RELEASE=RELEASE, TMP_DIR=name, PATH=path)
-        compare("image-build", lambda: ours(place), lambda: peers(place), int(*sys.argv[1:] or ["10"]))
+        elements = os.pathsep.join([str(place / "elements"), str(FOLDER)])
+        os.environ.update(
+            mirrors("debian", Path("/etc/apt"), os.environ),
+            ELEMENTS_PATH=elements,
+            DIB_RELEASE=RELEASE,
+            DIB_IMAGE_CACHE=str(place / "cache"),
+            TMP_DIR=name,
+            PATH=path,
+        )
+        measure(place, given.rounds, add=given.add)

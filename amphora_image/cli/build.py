@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cliff.show import ShowOne
 
 from amphora_image.cli.build_publish import add_options, check_options, publish_tested
+from amphora_image.cli.program import heed_sigterm
 from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -85,7 +86,14 @@ class Build(ShowOne):
             "--work-dir", type=Path, metavar="DIR", default=Path(tempfile.gettempdir()), help="Default: TMPDIR or /tmp."
         )
         parser.add_argument(
-            "--cache-dir", type=Path, metavar="DIR", default=Path("~/.cache/image-create"), help="Where downloads stay."
+            "--cache-dir",
+            type=Path,
+            metavar="DIR",
+            default=Path("~/.cache/image-create"),
+            help="Where downloads stay, and stages of builds for a day.",
+        )
+        parser.add_argument(
+            "--no-cache", action="store_true", help="Make all anew: take no stage of an earlier build, and keep none."
         )
         parser.add_argument("--log-file", type=Path, metavar="FILE", help="Default: the output with .log after it.")
         parser.add_argument("--trace", action="store_true", help="Have the elements' scripts write each command.")
@@ -93,6 +101,7 @@ class Build(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
         """Build, and show what lies there now."""
+        heed_sigterm()
         try:
             from amphora_image.build.builder import build  # noqa: PLC0415 - heavy
         except ImportError as error:
@@ -191,6 +200,7 @@ def _request(options: argparse.Namespace) -> Request:
     output = None if options.output == "-" else Path(options.output or f"{_OUTPUT}.{options.type}").absolute()
     log = options.log_file or (output.with_name(f"{output.name}.log") if output else Path("amphora-image-build.log"))
     release = options.release or os.environ.get("DIB_RELEASE") or system.release
+    own = os.environ.get("ELEMENTS_PATH", "")
     boot = BootOptions() if options.kernel_options is None else BootOptions(kernel_options=options.kernel_options)
     return Request(
         elements=("user-space-disk", *elements, *options.element),
@@ -209,11 +219,12 @@ def _request(options: argparse.Namespace) -> Request:
         log=log.absolute(),
         work=options.work_dir.absolute(),
         cache=options.cache_dir.expanduser().absolute(),
+        keep_stages=not options.no_cache,
         environment={
             "DIB_RELEASE": release,
             **mirrors(options.os.partition("-")[0], Path("/etc/apt"), os.environ),
         },
-        elements_path=(FOLDER,),
+        elements_path=(FOLDER, *(Path(each).absolute() for each in own.split(os.pathsep) if each)),
         with_base=not options.tiny,
         trace=options.trace,
     )

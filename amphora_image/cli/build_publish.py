@@ -25,7 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="Test the image as `amphora-image test` does and, only if it passes, put it into Glance as `publish` does.",
     )
-    parser.add_argument("--name", metavar="NAME", help="The image's name in Glance, with --publish.")
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="The image's name in Glance, with --publish; default: the file's, without its end.",
+    )
     parser.add_argument("--tag", metavar="TAG", help="Promote the image to TAG, with --publish.")
 
 
@@ -40,8 +44,6 @@ def check_options(options: argparse.Namespace) -> None:
         return
     if options.type == "tar":
         raise ConfigurationError("a tar cannot be published", "choose another --type, or leave --publish out")
-    if not options.name:
-        raise ConfigurationError("--publish takes the name that the image shall have", "add --name")
 
 
 def publish_tested(
@@ -59,7 +61,7 @@ def publish_tested(
         _check(trial.run(_FIRMWARE, Path(folder), tell)[-1], Path(folder, "console.log"), image)
     tag = ["--tag", options.tag] if options.tag else []
     shown = ["-f", options.formatter]
-    return run(["publish", str(image), "--name", options.name, *tag, *shown])
+    return run(["publish", str(image), "--name", options.name or image.stem, *tag, *shown])
 
 
 def _check(last: Step, console: Path, image: Path) -> None:

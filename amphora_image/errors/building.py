@@ -45,13 +45,14 @@ class ProgramFailedError(AmphoraImageError):
 
 @dataclass(eq=False)
 class NoRightsError(AmphoraImageError):
-    """What has to be done takes the rights of root."""
+    """What has to be done takes the rights of root; ``command`` is what does it, as it can be called under sudo."""
 
     purpose: str
+    command: str
     exit_code = 5
 
     def __str__(self) -> str:
-        return f"{self.purpose} takes the rights of root; run the same command under sudo, or as root in a container"
+        return f"{self.purpose} takes the rights of root; run `sudo {self.command} …`, or as root in a container"
 
 
 @dataclass(eq=False)

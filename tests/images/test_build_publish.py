@@ -33,3 +33,17 @@ def test_an_image_that_passed_its_test_is_published_and_gets_the_tag(cloud, comm
             headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
             cloud.octavia.image.patch(f"/v2/images/{image['id']}", json=patch, headers=headers)
             cloud.octavia.image.delete(f"/v2/images/{image['id']}")
+
+
+def test_an_image_that_fails_its_test_is_neither_published_nor_tagged(cloud, command, tag, tmp_path):
+    """The issue: "promoted only if the test passed"."""
+    name = cloud.named("broken")
+    panic = ("--kernel-options", "console=ttyS0 init=/nowhere panic=1")
+    ended = command(
+        "--config-file", cloud.ini(), *_TINY, *panic, "--publish", "--name", name, "--tag", tag, timeout=1500
+    )
+    assert ended.code == 1, ended.stderr
+    assert "the image failed its test at 'boots and answers' (bios): the machine ended" in ended.stderr.splitlines()[-1]
+    assert "panic" in (tmp_path / "tiny.qcow2.bios.console.log").read_text(errors="replace")
+    assert images(cloud, name) == []
+    assert cloud.octavia.image.get("/v2/images", params={"tag": tag}).json()["images"] == []

@@ -20,7 +20,9 @@ _VARIABLES = {
 }
 
 
-class _Source(NamedTuple):
+class Source(NamedTuple):
+    """A source of apt: where it is, and which of the releases there, or the path of a flat one."""
+
     uri: str
     suite: str
 
@@ -35,7 +37,7 @@ def mirrors(distribution: str, etc_apt: Path, given: Mapping[str, str]) -> dict[
     if not archive or given.get(archive) or given.get(f"DIB_{distribution.upper()}_DISTRIBUTION_MIRROR"):
         return {}
     found = dict[str, str]()
-    for source in _sources(etc_apt):
+    for source in sources(etc_apt):
         if source.suite.endswith("-security"):
             if security and re.search(rf"/{distribution}(-security)?/?$", source.uri):
                 found.setdefault(security, source.uri)
@@ -44,7 +46,8 @@ def mirrors(distribution: str, etc_apt: Path, given: Mapping[str, str]) -> dict[
     return {name: uri for name, uri in found.items() if not given.get(name)} if archive in found else {}
 
 
-def _sources(etc_apt: Path) -> Iterator[_Source]:
+def sources(etc_apt: Path) -> Iterator[Source]:
+    """Read apt's sources of packages that are made, not of those to be made."""
     files = [etc_apt / "sources.list", *sorted((etc_apt / "sources.list.d").glob("*"))]
     for path in files:
         if path.is_file() and path.suffix in {".list", ".sources"}:
@@ -52,14 +55,14 @@ def _sources(etc_apt: Path) -> Iterator[_Source]:
             yield from _stanzas(text) if path.suffix == ".sources" else _lines(text)
 
 
-def _lines(text: str) -> Iterator[_Source]:
+def _lines(text: str) -> Iterator[Source]:
     for line in text.splitlines():
-        match = re.match(r"deb\s+(?:\[[^\]]*\]\s+)?(\w+://\S+)\s+(\S+)", line)
+        match = re.match(r"deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)", line)
         if match:
-            yield _Source(match[1], match[2])
+            yield Source(match[1], match[2])
 
 
-def _stanzas(text: str) -> Iterator[_Source]:
+def _stanzas(text: str) -> Iterator[Source]:
     for stanza in re.split(r"\n\s*\n", text):
         lines = "\n".join(line for line in stanza.splitlines() if not line.startswith("#"))
         fields = {name.lower(): value.split() for name, value in re.findall(r"(?m)^([\w-]+):((?:.|\n(?=\s))*)", lines)}
@@ -67,4 +70,4 @@ def _stanzas(text: str) -> Iterator[_Source]:
             continue
         for uri in fields.get("uris", []):
             for suite in fields.get("suites", []):
-                yield _Source(uri, suite)
+                yield Source(uri, suite)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import os
 import platform
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,8 @@ class Request:
 
     ``output`` None means standard output, for a tar alone. ``environment`` is what the elements find; ``elements_path``
     where they are looked for, before diskimage-builder's own. ``work`` is the folder that the work is done in, ``cache``
-    the one that downloads are kept in from build to build.
+    the one that downloads are kept in from build to build, and, with ``keep_stages``, stages of the root file system; that
+    takes our own elements in ``elements_path``.
     """
 
     elements: Sequence[str]
@@ -55,6 +57,7 @@ class Request:
     log: Path
     work: Path
     cache: Path
+    keep_stages: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     elements_path: Sequence[Path] = ()
     with_base: bool = True
@@ -87,12 +90,19 @@ def check(request: Request, *, own_elements: Path) -> None:
     bootstrap, keys = _bootstrap(request)
     require({*_PROGRAMS, *programs, *bootstrap}, {**files, **keys, **_emulator(request.disk.architecture)})
     if os.geteuid() != 0:
-        raise NoRightsError("making a root file system (packages are unpacked and configured in it)")
+        purpose = "making a root file system (packages are unpacked and configured in it)"
+        raise NoRightsError(purpose, f"{_ourselves()} build")
 
 
 def machine_architecture() -> str:
     """Name this machine's architecture as Debian does."""
     return _MACHINES.get(platform.machine(), platform.machine())
+
+
+def _ourselves() -> str:
+    """Name this program as sudo finds it, which knows of no virtual environment."""
+    own = Path(sys.executable).with_name("amphora-image")
+    return "amphora-image" if sys.prefix == sys.base_prefix or not own.exists() else str(own)
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amphora_image.build.builder.enclosure import Enclosure, place_sudo
+from amphora_image.build.builder.keeping import ELEMENT, VARIABLE, Keeper
 from amphora_image.build.builder.output import failure_of, phase_of
+from amphora_image.build.builder.questions import Questions
+from amphora_image.build.builder.stages import Stages
 from amphora_image.build.programs import SEARCHED
 from amphora_image.errors import ConfigurationError, DestinationError, DiskFullError
 
@@ -69,10 +72,16 @@ def make_root(request: Request, folder: Path, phase: Callable[[str], object]) ->
     command += ["-x"] if request.trace else []
     command += [] if request.with_base else ["-n"]
     command += ["-p", ",".join(request.packages)] if request.packages else []
+    elements = [*request.elements, *([ELEMENT] if request.keep_stages else [])]
     watch = _Watch(fifo, request.log, phase)
     try:
         environment = _environment(request, folder, place_sudo(folder))
-        with Enclosure([*command, *request.elements], environment=environment, folder=folder) as enclosure:
+        if request.keep_stages:
+            stages = Stages(request.cache / "stages")
+            watch.questions = Questions(
+                folder, Keeper(stages, folder, request.packages, tell=phase, log=watch.note).answer
+            )
+        with Enclosure([*command, *elements], environment=environment, folder=folder) as enclosure:
             if not watch.until_packed(enclosure.output):
                 code = enclosure.wait()
                 lines = [*watch.lines, f"disk-image-create ended with {code}"]
@@ -108,17 +117,22 @@ class _Watch:
         # What elements say is theirs: with a trace, secrets that they are given may be among it.
         self._log = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
         self._fifo = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        self.questions: Questions | None = None
 
     def close(self) -> None:
         """Close what is open."""
         self._log.close()
         os.close(self._fifo)
+        if self.questions is not None:
+            self.questions.close()
 
     def until_packed(self, output: int) -> bool:
         """Follow the output until the tree is ready; False where it ends before."""
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
             selector.register(self._fifo, selectors.EVENT_READ)
+            if self.questions is not None:
+                selector.register(self.questions, selectors.EVENT_READ)
             while True:
                 for key, _ in selector.select():
                     if key.fd == output:
@@ -126,8 +140,14 @@ class _Watch:
                         if not block:
                             return False
                         self._take(block)
+                    elif self.questions is not None and key.fd == self.questions.fileno():
+                        self.questions.take()
                     elif os.read(self._fifo, 1):
                         return True
+
+    def note(self, line: str) -> None:
+        """Write a line of our own into the log."""
+        self._log.write(f"amphora-image: {line}\n".encode())
 
     def _take(self, block: bytes) -> None:
         self._log.write(block)
@@ -144,17 +164,17 @@ class _Watch:
 
 def _environment(request: Request, folder: Path, sudo: Path) -> Mapping[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)}
-    path = [str(folder) for folder in request.elements_path]
-    path += [kept["ELEMENTS_PATH"]] if kept.get("ELEMENTS_PATH") else []
     fixed = {
         "DIB_IMAGE_CACHE": str(request.cache),
         "DIB_IMAGE_SIZE": "1",  # of no meaning here; where it is set, the tree is not measured
         "DIB_LOCKFILES": str(request.cache / "locks"),
         "DIB_NO_TIMESTAMP": "1",
-        "ELEMENTS_PATH": os.pathsep.join(path),
+        "ELEMENTS_PATH": os.pathsep.join(map(str, request.elements_path)),
         "LC_ALL": "C",
         "PATH": os.pathsep.join([str(sudo), SEARCHED]),
+        "PYTHONHASHSEED": "0",  # elements are a set to diskimage-builder: else they come in another order each time
         "TMP_DIR": str(folder),
+        VARIABLE: str(folder),
         "USER": kept.get("USER", "root"),
     }
     epoch = {} if request.disk.epoch is None else {"SOURCE_DATE_EPOCH": str(request.disk.epoch)}

@@ -44,12 +44,13 @@ def test_an_unknown_operating_system_or_type_is_refused_with_those_there_are():
 
 def test_an_amphora_is_built_of_our_elements_and_those_asked_for(monkeypatch):
     monkeypatch.delenv("DIB_RELEASE", raising=False)
+    monkeypatch.setenv("ELEMENTS_PATH", "/srv/elements:")
     request = request_of("--os", "debian", "--element", "mine", "--package", "tcpdump", "--no-ssh", "-o", "a.qcow2")
     assert request.elements[:2] == ("user-space-disk", "amphora-debian")
     assert request.elements[-1] == "mine"
     assert {"amphora", "remove-sshd"} <= {*request.elements}
     assert request.packages == ("tcpdump",)
-    assert request.elements_path == (FOLDER,)
+    assert request.elements_path == (FOLDER, Path("/srv/elements"))
     assert request.environment["DIB_RELEASE"] == "trixie"
     assert request.output == Path("a.qcow2").absolute()
     assert request.log == Path("a.qcow2.log").absolute()
