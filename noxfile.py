@@ -65,7 +65,7 @@ def tiny_image(session: nox.Session) -> None:
         "pytest",
         "tests/images/test_tiny_image.py",
         "-k",
-        "boots or without_booting or nothing_else",
+        "boots or without_booting or nothing_else or second_build",
         *session.posargs,
     )
 

@@ -93,8 +93,20 @@ def test_a_build_leaves_the_image_and_what_is_known_of_it_and_nothing_else(tiny)
     assert purl.startswith("pkg:deb/debian/haproxy@")
 
 
+def test_a_second_build_begins_with_what_the_first_has_kept(tiny, tmp_path):
+    """The issue: "Cache: downloads and root file system by content"; with ``--no-cache`` it would begin anew."""
+    ended = run([AMPHORA_IMAGE, *_TINY, "-o", tmp_path / "again.qcow2"], tiny.parent, timeout=_BUILD_SECONDS)
+    assert ended.code == 0, ended.stderr
+    assert "taking from the cache: the system with all installed" in ended.stderr
+    told = [run([AMPHORA_IMAGE, "inspect", each, "-f", "json"], tmp_path) for each in (tiny, tmp_path / "again.qcow2")]
+    first, again = (json.loads(each.stdout) for each in told)
+    assert first["packages"]
+    for what in ("packages", "units", "privileged", "accounts"):
+        assert again[what] == first[what], what
+
+
 @pytest.mark.parametrize("phase", ["unpacking the base system", "installing"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=["Ctrl-C", "kill", "kill -9"])
 def test_a_build_that_is_ended_leaves_no_mount_and_no_process(work, tmp_path, phase, number):
     """The issue: "Ctrl-C and kill -9 leave no mount, loop device or chroot process"."""
     started = subprocess.Popen(
@@ -112,7 +124,7 @@ def test_a_build_that_is_ended_leaves_no_mount_and_no_process(work, tmp_path, ph
         started.stderr.read()
     wait_until_nothing_is_left(work)
     assert not (tmp_path / "x.qcow2").exists()
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
         assert list(work.iterdir()) == []
 
 
