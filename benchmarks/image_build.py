@@ -5,7 +5,8 @@ All make the small image, a qcow2 compressed by zlib. In each round an element h
 (``image-build``), then, the element changed once more, with those that this build kept (``image-build-again``), and the
 peer, for which it is all the same, once. Packages are downloaded before the first round. The peer makes no partitions and
 no boot loader, which take it device-mapper: where there is none, it does less than we do.
-``image_build.py [ROUNDS] [--add]``; with ``--add`` the samples are added to those kept.
+``image_build.py [ROUNDS] [--add] [--downloads FOLDER]``; with ``--add`` the samples are added to those kept, and with
+``--downloads`` packages stay in a folder for another run.
 """
 
 from __future__ import annotations
@@ -37,11 +38,16 @@ def change(folder: Path) -> None:
     hook.chmod(0o755)
 
 
+def downloads() -> Path:
+    """Give the folder of the downloads, where ours keeps its stages, too."""
+    return Path(os.environ["DIB_IMAGE_CACHE"])
+
+
 def ours(folder: Path) -> float:
     """Build the small image, and give the seconds."""
     change(folder)
     command = ["build", "--tiny", "--os", "debian", "--release", RELEASE, "--element", "changed", "--overwrite"]
-    command += ["--work-dir", str(folder), "--cache-dir", str(folder / "cache"), "-o", str(folder / "ours.qcow2")]
+    command += ["--work-dir", str(folder), "--cache-dir", str(downloads()), "-o", str(folder / "ours.qcow2")]
     return seconds_of([str(BIN / "amphora-image"), *command])
 
 
@@ -58,10 +64,11 @@ def peers(folder: Path) -> float:
 
 def measure(folder: Path, rounds: int, *, add: bool) -> None:
     """Take ``rounds`` of all three, and report them."""
-    ours(folder)  # which downloads the packages, for the peer too
+    if not (downloads() / "apt").exists():
+        ours(folder)  # which downloads the packages, for the peer too
     first, again = [], []
     for _ in range(rounds):
-        shutil.rmtree(folder / "cache" / "stages")
+        shutil.rmtree(downloads() / "stages", ignore_errors=True)
         new, old, peer = ours(folder), ours(folder), peers(folder)
         first.append((new, peer))
         again.append((old, peer))
@@ -73,6 +80,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rounds", nargs="?", type=int, default=10)
     parser.add_argument("--add", action="store_true")
+    parser.add_argument("--downloads", type=Path)
     given = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("images are built as root; run this under sudo")
@@ -82,14 +90,15 @@ if __name__ == "__main__":
         (place / "bin").mkdir()
         (place / "bin" / "sudo").write_bytes(sudo.read_bytes())
         (place / "bin" / "sudo").chmod(0o755)
-        (place / "cache").mkdir()
+        cache = (given.downloads or place / "cache").absolute()
+        cache.mkdir(exist_ok=True)
         path = os.pathsep.join([str(place / "bin"), os.environ["PATH"], "/usr/sbin", "/sbin"])
         elements = os.pathsep.join([str(place / "elements"), str(FOLDER)])
         os.environ.update(
             mirrors("debian", Path("/etc/apt"), os.environ),
             ELEMENTS_PATH=elements,
             DIB_RELEASE=RELEASE,
-            DIB_IMAGE_CACHE=str(place / "cache"),
+            DIB_IMAGE_CACHE=str(cache),
             TMP_DIR=name,
             PATH=path,
         )
