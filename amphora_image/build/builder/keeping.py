@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from amphora_image.build.builder.stages import unpack
 from amphora_image.errors import AmphoraImageError
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class Keeper:
             self._missing[name] = f"{name}-{key}"
             return False
         self._tell(f"taking from the cache: {_NAMES[name]}")
-        unpack(archive, tree)
+        self._stages.unpack(archive, tree)
         return True
 
     def _keep(self, name: str, tree: Path) -> None:

@@ -72,6 +72,24 @@ class Stages:
             note.replace(archive.with_suffix(".json"))
         return True
 
+    @staticmethod
+    def unpack(archive: Path, tree: Path) -> None:
+        """Make of ``tree`` what is in the archive, whatever was there before; what is mounted there stays where it is.
+
+        A folder that something is mounted on is not removed: it is in the archive, too.
+
+        :raises ProgramFailedError: the archive is damaged; it is removed.
+        :raises DiskFullError: there is no room.
+        """
+        folders = _empty(tree)
+        try:
+            run(*_TAR, "--extract", "--preserve-permissions", "-C", tree, "-f", archive, folder=tree)
+        except Exception:
+            archive.unlink(missing_ok=True)
+            raise
+        for folder in [each for each in folders if each.stat().st_mtime_ns == _MARK_NS]:
+            folder.rmdir()
+
     def prune(self) -> None:
         """Remove what is too old, what a killed build left, and the oldest of what is too much."""
         files = sorted((path for path in self.folder.glob("**/*") if path.is_file()), key=_age, reverse=True)
@@ -86,24 +104,6 @@ class Stages:
             with contextlib.suppress(OSError):
                 if self.now() - path.stat().st_mtime > KEPT_SECONDS:
                     path.rmdir()
-
-
-def unpack(archive: Path, tree: Path) -> None:
-    """Make of ``tree`` what is in the archive, whatever was there before; what is mounted there stays where it is.
-
-    A folder that something is mounted on is not removed: it is in the archive, too.
-
-    :raises ProgramFailedError: the archive is damaged; it is removed.
-    :raises DiskFullError: there is no room.
-    """
-    folders = _empty(tree)
-    try:
-        run(*_TAR, "--extract", "--preserve-permissions", "-C", tree, "-f", archive, folder=tree)
-    except Exception:
-        archive.unlink(missing_ok=True)
-        raise
-    for folder in [each for each in folders if each.stat().st_mtime_ns == _MARK_NS]:
-        folder.rmdir()
 
 
 def _empty(tree: Path) -> list[Path]:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from amphora_image.build.builder.stages import KEPT_SECONDS, Stages, unpack
+from amphora_image.build.builder.stages import KEPT_SECONDS, Stages
 from amphora_image.errors import ProgramFailedError
 
 LINE = "deb http://mirror.example.org/debian trixie main\n"
@@ -53,7 +53,7 @@ def test_what_was_kept_is_found_again_and_the_tree_made_of_it_whatever_was_there
     (tree / "new/folder").mkdir(parents=True)
     (tree / "link").unlink()
     place = (tree / "proc").stat().st_ino
-    unpack(stages.find("base-1"), tree)
+    stages.unpack(stages.find("base-1"), tree)
     assert (tree / "etc/apt/sources.list").read_text() == LINE
     assert sorted(path.name for path in tree.iterdir()) == ["etc", "gone", "link", "proc", "tmp", "var"]
     assert not (tree / "etc/new").exists()
@@ -84,7 +84,7 @@ def test_what_is_damaged_is_removed_so_that_the_next_build_makes_it_anew(stages,
     archive = stages.find("base-1")
     archive.write_bytes(b"x" * archive.stat().st_size)
     with pytest.raises(ProgramFailedError, match="tar: This does not look like a tar archive"):
-        unpack(archive, tree)
+        stages.unpack(archive, tree)
     assert stages.find("base-1") is None
 
 
@@ -93,6 +93,7 @@ def test_what_is_damaged_is_removed_so_that_the_next_build_makes_it_anew(stages,
 )
 def test_a_tree_is_not_kept_whose_mirror_cannot_be_asked_or_has_an_account(stages, tree, line):
     (tree / "etc/apt/sources.list").write_text(line)
+    (tree / LIST).with_name("user:word%40mirror.example.org_debian_dists_trixie_InRelease").write_text("index")
     assert not stages.keep("base-1", tree)
     assert not stages.folder.exists()
 
