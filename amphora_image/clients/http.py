@@ -3,19 +3,23 @@
 
 Of requests' work for one request more than half goes into what keystoneauth has settled already or no API asks for:
 reading the environment's proxies, looking into ``~/.netrc``, keeping cookies, quoting a URL that is quoted, merging
-settings. What counts for security is left to requests: its adapter opens the connections, verifies certificates and
-tells errors apart.
+settings. What counts for security is left to requests: its adapter opens the connections and verifies certificates. What
+goes over them then is :mod:`amphora_image.clients.exchange`'s matter.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-from keystoneauth1.session import TCPKeepAliveAdapter
 from requests.structures import CaseInsensitiveDict
+
+from amphora_image.clients.exchange import OpenConnections
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: A URL that requests would send as it stands: a plain host, and nothing to quote (RFC 3986, 2.2 to 2.4).
 _PLAIN_URL = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]+)?/(?:[\w.~:/?\[\]@!$&'()*+,;=-]|%[0-9A-F]{2})*", re.ASCII)
@@ -29,12 +33,16 @@ class Http(requests.Session):
     """Requests' session, fast for the requests of an API; anything else is sent as requests sends it. Thread-safe.
 
     Proxies and CA bundles from the environment count as ever, but are read once for each host. Cookies are not kept,
-    and ``~/.netrc`` is not read: who we are is the token's matter. Connections have keystoneauth's keep-alive.
+    and ``~/.netrc`` is not read: who we are is the token's matter. Connections have keystoneauth's keep-alive, and its
+    ``tls_ciphers`` and ``tls_min_version`` where ``tls`` has them.
+
+    :raises ValueError: there is no such version of TLS.
+    :raises OSError: there are no such ciphers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        keeping = TCPKeepAliveAdapter(pool_maxsize=_CONNECTIONS)
+        keeping = OpenConnections(_CONNECTIONS, tls or {})
         for scheme in list(self.adapters):
             self.mount(scheme, keeping)
         self._settings: dict[tuple[str, Any, Any], Any] = {}
@@ -58,9 +66,12 @@ class Http(requests.Session):
         prepared = requests.PreparedRequest()
         prepared.method = method.upper()
         prepared.url = url
-        merged: CaseInsensitiveDict[Any] = CaseInsensitiveDict(self.headers)
+        merged: CaseInsensitiveDict[Any] = CaseInsensitiveDict()
+        merged.update(self.headers)
         merged.update(headers or {})
-        prepared.headers = CaseInsensitiveDict({name: value for name, value in merged.items() if value is not None})
+        for name in [name for name, value in merged.items() if value is None]:
+            del merged[name]
+        prepared.headers = merged
         prepared.body = (data.encode() if isinstance(data, str) else data) or None
         if prepared.body or prepared.method not in {"GET", "HEAD"}:
             prepared.headers["Content-Length"] = str(len(prepared.body or b""))
