@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from keystoneauth1 import exceptions as ksa
 from keystoneauth1 import loading
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity import BaseIdentityPlugin
+from keystoneauth1.session import Session
 from oslo_config import cfg
 
 from amphora_image.clients.http import Http
@@ -20,10 +22,11 @@ from amphora_image.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keystoneauth1.session import Session
-
 #: Group of options → what the catalogue calls its service.
 SERVICE_TYPES = {GLANCE: "image", NOVA: "compute", CINDER: "block-storage", NEUTRON: "network"}
+
+#: Options that keystoneauth's later releases have.
+_TLS_OPTIONS = ("tls_ciphers", "tls_min_version")
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
@@ -60,7 +63,7 @@ def load_session(conf: cfg.ConfigOpts) -> Session:
     try:
         auth = loading.load_auth_from_conf_options(conf, SERVICE_AUTH)
         check_group(conf, SERVICE_AUTH, [*conf[SERVICE_AUTH]])
-        session = loading.load_session_from_conf_options(conf, SERVICE_AUTH, auth=auth, session=Http())
+        session = _Loading().load_from_conf_options(conf, SERVICE_AUTH, auth=auth, session=_http(conf))
     except ksa.AuthPluginException as error:
         raise ConfigurationError(f"[service_auth]: {error}", "complete the group for its auth_type") from error
     except ImportError as error:
@@ -79,11 +82,56 @@ def load_session(conf: cfg.ConfigOpts) -> Session:
     return session
 
 
+def _http(conf: cfg.ConfigOpts) -> Http:
+    """Make what is under the session, with the options of TLS that keystoneauth hands to its own alone.
+
+    :raises ConfigurationError: they are of no use.
+    """
+    found = {name: getattr(conf[SERVICE_AUTH], name, None) for name in _TLS_OPTIONS}
+    try:
+        return Http(tls={name: value for name, value in found.items() if value})
+    except (OSError, ValueError) as error:
+        problem = f"[service_auth] {' or '.join(_TLS_OPTIONS)} cannot be used: {error}"
+        raise ConfigurationError(problem, "write ciphers as OpenSSL does, and a version as 1.2 or 1.3") from error
+
+
+class _Session(Session):
+    """Keystoneauth's session, which reads from a token once, and not for each request, when it ends. Thread-safe."""
+
+    #: A token's headers, what it came with, and until when by :func:`time.time` it may be used.
+    _token: tuple[dict[str, str], Any, float] | None = None
+
+    def get_auth_headers(self, auth: Any = None) -> dict[str, str] | None:
+        """Give the headers that tell who we are; see keystoneauth."""
+        token = self._token
+        plugin = auth or self.auth
+        if token and plugin is self.auth and getattr(plugin, "auth_ref", None) is token[1] and time.time() < token[2]:
+            return token[0]
+        headers: dict[str, str] | None = super().get_auth_headers(auth)
+        if plugin is self.auth and isinstance(plugin, BaseIdentityPlugin):
+            access = plugin.auth_ref
+            if headers and access and access.expires and access.auth_token in headers.values():
+                self._token = headers, access, access.expires.timestamp() - plugin.MIN_TOKEN_LIFE_SECONDS
+        return headers
+
+
+class _Loading(loading.session.Session):
+    """Makes our kind of session from options."""
+
+    @property
+    def plugin_class(self) -> type[Session]:
+        """Name the kind."""
+        return _Session
+
+
 def project_id(session: Session, *, deadline_seconds: float = 60) -> str | None:
     """Tell the id of the project that the session's token is scoped to, None for none; read from the token.
 
     :raises AmphoraImageError: Keystone refuses the credentials or gives no answer within the deadline.
     """
+    auth = session.auth
+    if isinstance(auth, BaseIdentityPlugin) and auth.auth_ref is not None:
+        return auth.auth_ref.project_id  # as the last token said: all that one's credentials get are of one project
 
     def once() -> str | None:
         with translated("Keystone", "give a token"):
@@ -165,9 +213,9 @@ class _ServiceSession(Adapter):
         auth = self.session.auth
         if not isinstance(auth, BaseIdentityPlugin):
             return None
-        catalogue = auth.get_access(self.session)
-        if self._found is None or self._found[0] is not catalogue or self._found[1] != wanted:
-            endpoint = self.session.get_endpoint(**wanted)
+        # A token that ends is renewed for the request itself: the request after it has the new catalogue's endpoint.
+        if self._found is None or self._found[0] is not auth.auth_ref or self._found[1] != wanted:
+            catalogue, endpoint = auth.get_access(self.session), self.session.get_endpoint(**wanted)
             if endpoint is None:
                 return None
             # keystoneauth fills in what it calls templates: a percent sign is none.

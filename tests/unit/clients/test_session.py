@@ -129,8 +129,9 @@ def certificate(tmp_path_factory):
 
 
 @contextmanager
-def serving_tls(certificate, *answers):
+def serving_tls(certificate, *answers, newest=ssl.TLSVersion.MAXIMUM_SUPPORTED):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = newest
     context.load_cert_chain(*certificate)
     with serving(*answers, tls=context) as web:
         yield web
@@ -162,16 +163,49 @@ def test_tls_is_verified_unless_the_ini_says_otherwise(tmp_path, certificate, se
                 images.get("/v2/images")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "is_answered"),
+    [("tls_min_version=1.2", True), ("tls_min_version=1.3", False), ("tls_ciphers=AES", True)],
+)
+def test_the_tls_that_the_ini_asks_for_is_used(tmp_path, certificate, wanted, is_answered):
+    with serving_tls(certificate, Answer({"images": []}), newest=ssl.TLSVersion.TLSv1_2) as web:
+        auth = f"auth_type=none\nendpoint={web.url}\ncafile={certificate[0]}\n{wanted}\n"
+        session, conf = session_of(tmp_path, auth)
+        images = adapter(session, conf.glance, "image")
+        if is_answered:
+            assert images.get("/v2/images").json() == {"images": []}
+        else:
+            refused = pytest.raises(ConfigurationError, match="certificate of Glance is not trusted")
+            with refused, translated("Glance", "list"):
+                images.get("/v2/images")
+
+
+def test_ciphers_that_there_are_not_are_told(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"\[service_auth\] tls_ciphers"):
+        session_of(tmp_path, "auth_type=none\nendpoint=http://g\ntls_ciphers=ROT13")
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # what insecure=true asks for
+def test_a_connection_that_was_not_verified_is_not_used_where_it_must_be(tmp_path, certificate):
+    with serving_tls(certificate, *[Answer({"images": []})] * 3) as web:
+        glance = f"[glance]\nendpoint={web.url}\ninsecure=true\n[nova]\nendpoint={web.url}\n"
+        session, conf = session_of(tmp_path, f"auth_type=none\nendpoint={web.url}", glance)
+        for _ in range(2):
+            assert adapter(session, conf.glance, "image").get("/v2/images").json() == {"images": []}
+        with pytest.raises(ConfigurationError, match="certificate"), translated("Nova", "list"):
+            adapter(session, conf.nova, "compute").get("/servers")
+
+
 def test_the_services_of_one_process_share_one_session(tmp_path):
     session, conf = session_of(tmp_path, "auth_type=none\nendpoint=http://g")
     assert adapter(session, conf.glance, "image").session.session is session
     assert adapter(session, conf.nova, "compute").session.session is session
 
 
-def token(glance, value="t1"):
-    """Keystone's answer with a catalogue that has Glance at ``glance``; the token is good for an hour."""
+def token(glance, value="t1", seconds=3600):
+    """Keystone's answer with a catalogue that has Glance at ``glance``; the token is good for so many seconds."""
     endpoints = [{"id": "e", "interface": "public", "region": "R", "region_id": "R", "url": glance}]
-    expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    expires = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
     body = {"methods": [], "expires_at": expires, "catalog": [{"type": "image", "name": "g", "endpoints": endpoints}]}
     return Answer({"token": body}, 201, {"X-Subject-Token": value})
 
@@ -190,6 +224,18 @@ def test_an_endpoint_is_looked_up_anew_with_each_token(tmp_path):
     # The request whose token is refused goes to the same place once more; the next one follows the new catalogue.
     assert found == ["old", "old", "new"]
     assert {path for _, path, _ in old.asked} == {"/a%20b/v2/images"}
+
+
+def test_a_token_that_ends_soon_is_renewed_and_one_that_does_not_is_kept(tmp_path):
+    with serving() as keystone, serving(*[Answer({})] * 4) as glance:
+        keystone.answers += [token(glance.url, f"t{number}", seconds=119) for number in range(4)]
+        keystone.answers += [token(glance.url, "long")]
+        auth = f"auth_type=v3password\nauth_url={keystone.url}/v3\nuser_id=u\npassword={CANARY}\nproject_id=p1"
+        session, conf = session_of(tmp_path, auth)
+        images = adapter(session, conf.glance, "image")
+        sent = [images.get("/v2/images").request.headers["X-Auth-Token"] for _ in range(4)]
+    # keystoneauth renews what ends within two minutes whenever it looks, four times for the first request.
+    assert sent == ["t3", "long", "long", "long"]
 
 
 def test_an_endpoint_that_the_catalogue_has_not_is_told(tmp_path):
