@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from amphora_image.clients.rest import Rest
 from amphora_image.errors import ConfigurationError, ResourceNotFoundError
@@ -27,6 +27,9 @@ _SCHEMA = {
     *("min_ram", "name", "os_hash_algo", "os_hash_value", "os_hidden", "owner", "protected", "schema", "self", "size"),
     *("status", "stores", "tags", "updated_at", "virtual_size", "visibility"),
 }
+
+#: Of the images that may be booted the newest first, an active one each.
+_BOOTABLE = urlencode({"status": "active", "visibility": "all", "sort": "created_at:desc,id:asc", "limit": "25"})
 
 
 class ImageStore(Protocol):
@@ -66,16 +69,13 @@ class GlanceImages:
         The first page is one request; a further one is sent only when the caller goes on. Glance leaves out hidden
         images and, without ``owner``, lists all that the user's token may see, community images among them.
         """
-        query = {"status": "active", "visibility": "all", "sort": "created_at:desc,id:asc", "limit": "25"}
-        if owner is not None:
-            query["owner"] = owner
-        yield from self._pages(tag, query)
+        yield from self._pages(tag, _BOOTABLE if owner is None else f"{_BOOTABLE}&owner={quote_plus(owner)}")
 
     def everything(self, tag: str) -> list[Candidate]:
         """List every image with ``tag`` that we may see, whatever its status and owner, hidden ones too."""
         found: dict[str, Candidate] = {}
         for hidden in ("false", "true"):
-            for page in self._pages(tag, {"visibility": "all", "os_hidden": hidden, "limit": "100"}):
+            for page in self._pages(tag, f"visibility=all&os_hidden={hidden}&limit=100"):
                 found |= {one.id: one for one in page}
         return list(found.values())
 
@@ -88,15 +88,15 @@ class GlanceImages:
             found |= {one.id for one in self._rest.read(path, "list images by id", _page_of)[0]}
         return found
 
-    def _pages(self, tag: str, query: dict[str, str]) -> Iterator[list[Candidate]]:
-        """Follow a list page by page, with the images that carry ``tag`` to the letter.
+    def _pages(self, tag: str, query: str) -> Iterator[list[Candidate]]:
+        """Follow a list page by page, with the images that carry ``tag`` to the letter; ``query`` asks for the rest.
 
         Glance strips the tag that it filters by, and on MySQL compares it without regard to case: so one with outer
         white space is looked for in all images, and what comes back is compared again.
         """
         if tag == tag.strip():
-            query = {"tag": tag, **query}
-        action, path = f"list the images with tag {tag!r}", f"/v2/images?{urlencode(query)}"
+            query = f"tag={quote_plus(tag)}&{query}"
+        action, path = f"list the images with tag {tag!r}", f"/v2/images?{query}"
         while path:
             try:
                 page, path = self._rest.read(path, action, _page_of)

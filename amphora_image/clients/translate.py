@@ -75,7 +75,17 @@ def retried(
 
     :raises RetryableError: the last one, once the next pause would pass the deadline.
     """
+    began = time.monotonic()
+    try:
+        return call()  # before tenacity is set up, which costs more than what is called may do
+    except only as error:
+        failures = [error]
     backoff = tenacity.wait_random_exponential(multiplier=0.25, max=8)
+
+    def again() -> T:
+        if failures:
+            raise failures.pop()
+        return call()
 
     def pause(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -83,12 +93,12 @@ def retried(
 
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(only),
-        stop=tenacity.stop_before_delay(deadline_seconds),
+        stop=tenacity.stop_before_delay(deadline_seconds - (time.monotonic() - began)),
         wait=pause,
         sleep=sleep,
         before_sleep=_tell,
         reraise=True,
-    )(call)
+    )(again)
 
 
 def _tell(state: tenacity.RetryCallState) -> None:
