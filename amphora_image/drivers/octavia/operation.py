@@ -7,7 +7,9 @@ group not only a pair is built, but whatever replaces its amphorae later.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
@@ -17,7 +19,7 @@ from octavia.db import api
 from amphora_image.errors.base import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 LOG = logging.getLogger(__name__)
 
@@ -42,11 +44,34 @@ def operation_for(name: str, engine: Callable[[], Any] = api.get_engine) -> str 
         return None
     asked = {"amphora_id": name.removeprefix(_PREFIX), "topology": constants.TOPOLOGY_ACTIVE_STANDBY}
     try:
-        with engine().connect() as connection:
-            row = connection.execute(_BALANCER, asked).one_or_none()
+        row = _row(engine(), asked)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason not to build
         LOG.warning(
             "Which load balancer %s is for could not be read, so the pair may be mixed: %s", name, one_line(str(error))
         )
         return None
-    return None if row is None else f"load balancer {row.id}, changed {row.updated_at}"
+    return None if row is None else f"load balancer {row[0]}, changed {row[1]}"
+
+
+def _row(engine: sqlalchemy.Engine, asked: Mapping[str, str]) -> Any:
+    """Read the load balancer's id and time, None where there is none, over the database's driver itself.
+
+    SQLAlchemy's connection and oslo.db's look whether it still is one, a query before each, cost as much again as the
+    query. They are asked where that fails, for then it may be the connection that was none any more.
+    """
+    statement, names = _compiled(engine.dialect)
+    try:
+        with contextlib.closing(engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement, tuple(asked[name] for name in names) if names else asked)
+            return cursor.fetchone()
+    except Exception:  # noqa: BLE001 - each driver has errors of its own
+        with engine.connect() as connection:
+            return connection.execute(_BALANCER, asked).one_or_none()
+
+
+@cache
+def _compiled(dialect: sqlalchemy.Dialect) -> tuple[str, Sequence[str]]:
+    """Give the query as a driver takes it, and its parameters' names where they go by their place."""
+    compiled: Any = _BALANCER.compile(dialect=dialect)
+    return str(compiled), compiled.positiontup or ()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy
@@ -60,3 +61,25 @@ def test_a_database_that_gives_no_answer_is_no_reason_not_to_build(engine, caplo
     assert named(engine, "master") is None
     (warning,) = caplog.messages
     assert warning.startswith("Which load balancer amphora-master is for could not be read")
+
+
+class Stale:
+    """An engine whose connections are none any more, as the database's driver finds and a ping would have."""
+
+    def __init__(self, engine, at):
+        self.dialect, self.connect, self._engine, self._at = engine.dialect, engine.connect, engine, at
+
+    def raw_connection(self):
+        if self._at == "once it is asked":
+            return SimpleNamespace(cursor=self._lost, close=lambda: None)
+        return self._lost()
+
+    def _lost(self):
+        raise OSError("server closed the connection unexpectedly")
+
+
+@pytest.mark.parametrize("at", ["once it is asked", "at once"])
+def test_a_connection_that_is_none_any_more_is_replaced(database, at, caplog):
+    assert named(Stale(database, at), "master") == named(database, "master")
+    assert named(Stale(database, at), "alone") is None
+    assert not caplog.messages
