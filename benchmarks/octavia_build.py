@@ -5,39 +5,54 @@ CPU is measured of the build alone and of all until the amphora is ACTIVE, the p
 Each driver runs in a worker process of its own against one sandbox, with its octavia.conf and as few environment
 variables as a service has; the first build of each, which fetches a token, is the warm-up. The CPU is that of the thread
 that builds, so that waiting for services costs nothing. It is measured once more with ``pair_window_seconds = 0``, which
-leaves out the question to Octavia's database which two builds are a pair.
+leaves out the question to Octavia's database which two builds are a pair, and for 20 builds that begin at once, as after
+a host's failure.
+
+``--only NAME`` measures one of them; ``--sandbox DIR`` uses one that is up; ``--add`` adds to the pairs that were kept.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
 import time
 import uuid
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from _paired import compare
+from _paired import pairs_of, report
 from support.cloud import Cloud
 from support.worker import Worker, working
 
 from amphora_image.sandbox import Sandbox
 
+if TYPE_CHECKING:
+    from queue import Queue
+
 TAG = "amphora"
 #: As ``[controller_worker] amp_active_wait_sec``, for both drivers.
 _POLL_SECONDS = 1.0
+#: As many amphorae as begin at once where many do.
+_MANY = 20
 #: Requests looks through all variables for each request: what a login shell has would make both drivers slow.
 _KEPT = {"PATH", "HOME", "LANG", "PYTHONPATH"}
 
 
-def build(worker: Worker, cloud: Cloud) -> tuple[str, float]:
-    """Build an amphora, and give its id and the driver's CPU seconds."""
+def begun(worker: Worker, cloud: Cloud) -> Queue[dict[str, Any]]:
+    """Begin to build an amphora."""
     access = cloud.access
     arguments = {"amphora_flavor": access.flavor_id, "image_tag": TAG, "network_ids": [access.network_id]}
-    told = worker.begin("build", name=f"amphora-{uuid.uuid4()}", **arguments).get(timeout=60)
+    return worker.begin("build", name=f"amphora-{uuid.uuid4()}", **arguments)
+
+
+def build(worker: Worker, cloud: Cloud) -> tuple[str, float]:
+    """Build an amphora, and give its id and the driver's CPU seconds."""
+    told = begun(worker, cloud).get(timeout=60)
     return told["result"], told["cpu_seconds"]
 
 
@@ -48,17 +63,24 @@ def cpu_of(worker: Worker, cloud: Cloud) -> float:
     return seconds
 
 
-def cpu_to_active(worker: Worker, cloud: Cloud) -> float:
-    """Build, poll once a second until the server is ACTIVE, delete, and give the CPU seconds of build and polls."""
-    compute_id, seconds = build(worker, cloud)
-    status = "BUILD"
-    while status == "BUILD":
+def cpu_to_active(worker: Worker, cloud: Cloud, amphorae: int = 1) -> float:
+    """Build, all at once, poll each once a second until it is ACTIVE, delete, and give the CPU seconds of builds and polls."""
+    told = [one.get(timeout=120) for one in [begun(worker, cloud) for _ in range(amphorae)]]
+    seconds, building = sum(one["cpu_seconds"] for one in told), [one["result"] for one in told]
+    while building:
         time.sleep(_POLL_SECONDS)
-        told = worker.begin("get_amphora", compute_id=compute_id).get(timeout=60)
-        seconds += told["cpu_seconds"]
-        status = told["result"][0]["status"]
-    worker.call("delete", compute_id=compute_id)
+        asked = [worker.begin("get_amphora", compute_id=compute_id) for compute_id in building]
+        told = [one.get(timeout=60) for one in asked]
+        seconds += sum(one["cpu_seconds"] for one in told)
+        for one in [one["result"][0] for one in told if one["result"][0]["status"] != "BUILD"]:
+            building.remove(one["compute_id"])
+            worker.call("delete", compute_id=one["compute_id"])
     return seconds
+
+
+def cpu_of_many(worker: Worker, cloud: Cloud) -> float:
+    """Do the same for many amphorae at once."""
+    return cpu_to_active(worker, cloud, _MANY)
 
 
 def time_to_active(worker: Worker, cloud: Cloud) -> float:
@@ -72,34 +94,47 @@ def time_to_active(worker: Worker, cloud: Cloud) -> float:
     return seconds
 
 
+#: What is measured → how, in how many pairs, and whether without the question which two are a pair.
+_MEASURED = {
+    "octavia-build-cpu": (cpu_of, 20, False),
+    "octavia-build-cpu-without-pairs": (cpu_of, 20, True),
+    "octavia-to-active-cpu": (cpu_to_active, 20, False),
+    "octavia-time-to-active": (time_to_active, 20, False),
+    "octavia-many-to-active-cpu": (cpu_of_many, 10, False),
+}
+
+
 def main() -> None:
-    """Measure both on a sandbox of their own."""
+    """Measure both on a sandbox of their own, or on the one that is named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=sorted(_MEASURED))
+    parser.add_argument("--pairs", type=int)
+    parser.add_argument("--add", action="store_true")
+    parser.add_argument("--sandbox", type=Path)
+    asked = parser.parse_args()
     for name in set(os.environ) - _KEPT:
         del os.environ[name]
-    with tempfile.TemporaryDirectory() as folder:
-        box = Sandbox(Path(folder) / "sandbox")
-        try:
-            access = box.up(deadline_seconds=300, with_=("octavia",))
-            told = (box.layout.config / "octavia" / "octavia.conf").read_text(encoding="utf-8")
-            conf, alone = Path(folder) / "octavia.conf", Path(folder) / "alone.conf"
-            conf.write_text(told, encoding="utf-8")
-            alone.write_text(f"{told}\n[amphora_image]\npair_window_seconds = 0\n", encoding="utf-8")
-            cloud = Cloud(access, Path(folder))
-            cloud.upload("v1", TAG)
-            with (
-                working(conf, "amphora_image_driver") as ours,
-                working(alone, "amphora_image_driver") as without_pairs,
-                working(conf, "compute_nova_driver") as stock,
-            ):
-                for name, cost, mine in (
-                    ("octavia-build-cpu", cpu_of, ours),
-                    ("octavia-build-cpu-without-pairs", cpu_of, without_pairs),
-                    ("octavia-to-active-cpu", cpu_to_active, ours),
-                    ("octavia-time-to-active", time_to_active, ours),
-                ):
-                    compare(name, partial(cost, mine, cloud), partial(cost, stock, cloud), pairs=20)
-        finally:
-            box.down(remove=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        box = Sandbox(asked.sandbox or folder / "sandbox")
+        if not asked.sandbox:
+            stack.callback(box.down, remove=True)
+        access = box.access() if asked.sandbox else box.up(deadline_seconds=300, with_=("octavia",))
+        told = (box.layout.config / "octavia" / "octavia.conf").read_text(encoding="utf-8")
+        conf, alone = folder / "octavia.conf", folder / "alone.conf"
+        conf.write_text(told, encoding="utf-8")
+        alone.write_text(f"{told}\n[amphora_image]\npair_window_seconds = 0\n", encoding="utf-8")
+        cloud = Cloud(access, folder)
+        cloud.upload("v1", TAG)
+        ours, without_pairs, stock = (
+            stack.enter_context(working(*one))
+            for one in ((conf, "amphora_image_driver"), (alone, "amphora_image_driver"), (conf, "compute_nova_driver"))
+        )
+        for name in asked.only or _MEASURED:
+            cost, pairs, is_alone = _MEASURED[name]
+            mine = without_pairs if is_alone else ours
+            samples = pairs_of(lambda: cost(mine, cloud), lambda: cost(stock, cloud), asked.pairs or pairs)  # noqa: B023
+            report(name, samples, add=asked.add)
 
 
 if __name__ == "__main__":
