@@ -70,6 +70,8 @@ def measure(folder: Path, rounds: int, *, add: bool) -> None:
     for _ in range(rounds):
         shutil.rmtree(downloads() / "stages", ignore_errors=True)
         new, old, peer = ours(folder), ours(folder), peers(folder)
+        sys.stdout.write(f"anew {new:.1f} s, again {old:.1f} s, the peer {peer:.1f} s\n")
+        sys.stdout.flush()
         first.append((new, peer))
         again.append((old, peer))
     report("image-build", first, add=add)
