@@ -109,6 +109,9 @@ def parse_url(connection: str) -> sa.URL:
         problem = f"[relation] connection cannot be used ({type(error).__name__})"
         remedy = "give the URL of a database that SQLAlchemy knows and whose driver is installed"
         raise ConfigurationError(problem, remedy) from None
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        problem = "[relation] connection names no file, and SQLite would keep nothing"
+        raise ConfigurationError(problem, "give one as sqlite:////FOLDER/FILE, with four slashes")
     return url
 
 

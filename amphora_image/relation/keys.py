@@ -73,7 +73,7 @@ def split_patch(operations: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
         return {}, list(operations)
     found: dict[str, Any] = {}
     for operation, key in ours:
-        if _verb(operation) not in {_ADD, _REPLACE} or "value" not in operation:
+        if _verb(operation) not in (_ADD, _REPLACE) or "value" not in operation:
             remedy = "send DELETE …/relations to remove one"
             raise InvalidRelationError(f"{key} can only be added to an image, with a value", remedy)
         if key in found:

@@ -87,7 +87,7 @@ def _object(raw: bytes) -> dict[str, object]:
     """
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise InvalidRelationError("the body is no JSON object", f"give one with {', '.join(KEYS)}")

@@ -14,8 +14,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from amphora_image.errors import RelationStoreError
+from amphora_image.errors import RelationSchemaError, RelationStoreError
 from amphora_image.relation.database import parse_url, translated
+from amphora_image.relation.table import RELATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,6 +65,7 @@ class Schema:
         """Look at the schema; nothing is changed.
 
         :raises RelationStoreError: the database is down or slow.
+        :raises RelationSchemaError: the table is gone that was made.
         """
         with translated(), self._engine.connect() as connection:
             return self._state(connection)
@@ -73,6 +75,7 @@ class Schema:
 
         :param contract: apply also what takes away from an older release what it needs; else stop before it.
         :raises RelationStoreError: the database is down, slow or full; run it again, what is applied stays.
+        :raises RelationSchemaError: the table is gone that was made.
         """
         with translated(), self._engine.connect() as connection, _alone(connection):
             state = self._state(connection)
@@ -84,6 +87,10 @@ class Schema:
 
     def _state(self, connection: sa.Connection) -> SchemaState:
         current = MigrationContext.configure(connection, opts={"version_table": _VERSION_TABLE}).get_current_revision()
+        if current is not None and not sa.inspect(connection).has_table(RELATIONS.name):
+            # A backup put back in part, say. An upgrade would find nothing to do.
+            detail = f"{_VERSION_TABLE} says {current}, but there is no table {RELATIONS.name}"
+            raise RelationSchemaError(f"{detail} (put that back, or drop the former)")
         newest = str(self._script.get_current_head())
         known = {each.revision for each in self._script.walk_revisions()}
         if current is not None and current not in known:  # a later release was here; it added, and took nothing away

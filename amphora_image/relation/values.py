@@ -14,8 +14,10 @@ from amphora_image.errors import InvalidRelationError
 if TYPE_CHECKING:
     from datetime import datetime
 
-_HEX = r"[0-9a-fA-F]"
-_SPELLING = re.compile(rf"(?:urn:uuid:)?\{{?(?:{_HEX}{{32}}|{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}})\}}?")
+_HEX = r"[0-9a-f]"
+_SPELLING = re.compile(
+    rf"(?:urn:uuid:)?\{{?(?:{_HEX}{{32}}|{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}})\}}?", re.ASCII | re.IGNORECASE
+)
 
 
 class Kind(enum.StrEnum):
@@ -53,7 +55,7 @@ def parse_uuid(value: Any, name: str) -> str:
     """
     if not isinstance(value, str) or not _SPELLING.fullmatch(value):
         raise InvalidRelationError(f"{name} {str(value)[:60]!r} is no UUID", "give 32 hexadecimal digits")
-    return str(uuid.UUID(value))
+    return str(uuid.UUID(value.lower()))
 
 
 def parse_kind(value: Any, name: str) -> Kind:

@@ -160,15 +160,12 @@ class Writing:
 
 
 def _parsed(raw: bytes, *words: str) -> Any:
-    """Read a body that has one of ``words`` in it; None for any other, and for one that is no JSON.
-
-    A key that is written with escapes is not found, and so stays a property like any other.
-    """
-    if not any(word.encode() in raw for word in words):
+    """Read a body that has one of ``words`` in it, or may have it in escapes; None for any other, and for no JSON."""
+    if b"\\u" not in raw and not any(word.encode() in raw for word in words):
         return None
     try:
         return json.loads(raw)
-    except ValueError:  # for Glance to refuse
+    except (ValueError, RecursionError):  # for Glance to refuse
         return None
 
 

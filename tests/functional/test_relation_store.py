@@ -212,6 +212,17 @@ def test_a_database_without_the_table_says_what_to_run(url):
     database.dispose()
 
 
+def test_a_table_that_is_gone_again_is_told_as_no_upgrade_would_make_it(url):
+    """Fault: "The database … has no table"."""
+    schema, engine = Schema(url), sa.create_engine(url)
+    schema.upgrade()
+    RELATIONS.drop(engine)
+    engine.dispose()
+    for look in (schema.state, schema.upgrade):
+        with pytest.raises(RelationSchemaError, match="says r0001, but there is no table"):
+            look()
+
+
 def test_a_database_that_does_not_answer_costs_no_more_than_the_time_given(database, url):
     """Fault: "The database is … slow"."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)

@@ -10,7 +10,7 @@ POINTERS = st.builds(
     "{}{}{}".format, st.sampled_from(["/", "//", "", "/ "]), NAMES, st.sampled_from(["", " ", "/x", "~1"])
 )
 NEW = st.fixed_dictionaries(
-    {"op": st.sampled_from(["add", "replace", "remove", "move", 1])},
+    {"op": st.sampled_from(["add", "replace", "remove", "move", 1, ["add"], {}])},
     optional={"path": POINTERS, "value": st.integers()},
 )
 OLD = st.dictionaries(st.sampled_from(["add", "replace", "remove", "value"]), POINTERS, max_size=3)

@@ -15,6 +15,7 @@ from fakes.images import FakeImages
 from amphora_image.config import load
 from amphora_image.errors import ConfigurationError, RelationStoreError
 from amphora_image.relation.database import Database, Settings
+from amphora_image.relation.keys import relation_of
 from amphora_image.relation.middleware import RelationsFilter, made
 from amphora_image.relation.schema import Schema
 from amphora_image.relation.store import RelationStore, Wanted
@@ -111,13 +112,38 @@ def test_a_body_without_relations_reaches_glance_byte_for_byte(call, glance):
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"{nova_installation_uuid", b"[]", b'"instance_uuid"', b"\xff nova_installation_uuid"]
+    "raw",
+    [
+        b"",
+        b"{nova_installation_uuid",
+        b"[]",
+        b'"instance_uuid"',
+        b"\xff nova_installation_uuid",
+        b'["nova_installation_uuid",' + b"[" * 100_000,
+    ],
 )
 def test_a_body_that_glance_will_refuse_is_left_to_it(call, glance, raw, store):
     glance.__class__ = type("Deaf", (FakeImages,), {"__call__": lambda *_: [b""]})
     with pytest.raises(IndexError):  # the fake told no status: the request reached it
         call("POST /v2/images", raw)
     assert store.page(Wanted(instance_id=WHAT["instance_id"])) == []
+
+
+def test_a_relation_that_is_no_relation_is_refused_however_it_is_malformed(call, store):
+    """Fault: "malformed pairs"."""
+    patch = [{"op": ["add"], "path": f"/{key}", "value": value} for key, value in WHAT.items()]
+    assert call(f"PATCH /v2/images/{IMAGE}", patch)[0] == 400
+    assert call(f"PUT /v2/images/{IMAGE}/relations", b"[" * 100_000)[0] == 400
+    assert kept(store) == []
+
+
+def test_keys_in_escapes_are_found(call, store):
+    """Fault: "a test forges … by every route": an id in escapes would inherit what its former image was related to."""
+    store.record(relation_of(WHAT, IMAGE))
+    call("POST /v2/images", json.dumps({"id": IMAGE}).replace("id", "\\u0069d").encode(), USER)
+    assert kept(store) == []
+    hidden = json.dumps({"id": IMAGE, **WHAT}).replace("nova_", "\\u006eova_").encode()
+    assert call("POST /v2/images", hidden, USER)[0] == 403
 
 
 def test_the_relation_is_there_before_glance_is_asked_and_gone_when_it_refuses(call, glance, store):

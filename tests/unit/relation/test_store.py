@@ -13,7 +13,9 @@ from amphora_image.relation.store import RelationStore, Wanted, page_query
 from amphora_image.relation.values import Kind, Relation
 
 
-@pytest.mark.parametrize("wrong", ["", "canary", "nosuch://u:canary@h/d", "postgresql+nosuch://u:canary@h/d"])
+@pytest.mark.parametrize(
+    "wrong", ["", "canary", "nosuch://u:canary@h/d", "postgresql+nosuch://u:canary@h/d", "sqlite://"]
+)
 def test_a_url_that_cannot_be_used_is_told_without_its_password(wrong):
     for use in (lambda: Database(Settings(wrong)), lambda: Schema(wrong)):
         with pytest.raises(ConfigurationError, match=r"\[relation\] connection") as caught:

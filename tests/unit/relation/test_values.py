@@ -15,6 +15,7 @@ CANONICAL = "0a1b2c3d-0000-4000-8000-0123456789ab"
         CANONICAL.replace("-", ""),
         f"{{{CANONICAL}}}",
         f"urn:uuid:{CANONICAL}",
+        f"URN:UUID:{CANONICAL.upper()}",
     ],
 )
 def test_a_uuid_is_read_in_every_spelling(spelling):
@@ -23,7 +24,20 @@ def test_a_uuid_is_read_in_every_spelling(spelling):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "x", None, 7, [], CANONICAL[:-1], f"{CANONICAL}0", f" {CANONICAL}", "-" * 36, "\u0660" * 32]
+    "wrong",
+    [
+        "",
+        "x",
+        None,
+        7,
+        [],
+        CANONICAL[:-1],
+        f"{CANONICAL}0",
+        f" {CANONICAL}",
+        "-" * 36,
+        "\u0660" * 32,
+        f"urn:uu\u0131d:{CANONICAL}",
+    ],
 )
 def test_what_is_no_uuid_is_refused_by_name(wrong):
     with pytest.raises(InvalidRelationError, match="instance_id"):
