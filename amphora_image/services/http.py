@@ -11,7 +11,7 @@ from amphora_image.errors import SourceForbiddenError
 from amphora_image.reference import UrlReference
 from amphora_image.services.base import ImageInfo
 from amphora_image.services.digest import Expected, verified
-from amphora_image.services.web.answers import check_answer, modified_at, strong_etag
+from amphora_image.services.web.answers import check_answer, modified_at, stated_length, strong_etag
 from amphora_image.services.web.download import Download, patiently
 from amphora_image.services.web.request import BLOCK_BYTES, Way, asked
 from amphora_image.services.web.wire import Net
@@ -83,7 +83,7 @@ class HttpService:
             if answer.status not in _NO_HEAD:
                 check_answer(own, answer)
                 return ImageInfo(
-                    size=int(answer.header("Content-Length")) if answer.header("Content-Length").isdecimal() else None,
+                    size=stated_length(answer),
                     modified_at=modified_at(answer),
                     etag=strong_etag(answer) or None,
                 )

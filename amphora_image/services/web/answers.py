@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 OK, PARTIAL, NO_RANGE = 200, 206, 416
 _PASSING = frozenset({408, 425, 429})
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
+#: Nothing has 10**18 bytes, and thousands of digits are no number to Python.
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 def check_answer(reference: UrlReference, answer: Answer, *, ranged: bool = False) -> None:
@@ -55,9 +58,15 @@ def version(answer: Answer) -> str:
     return strong_etag(answer) or answer.header("Last-Modified")
 
 
+def stated_length(answer: Answer) -> int | None:
+    """Read Content-Length as a number of bytes; None where it is missing or none."""
+    text = answer.header("Content-Length")
+    return int(text) if _LENGTH.fullmatch(text) else None
+
+
 def modified_at(answer: Answer) -> datetime | None:
     """Read Last-Modified; None where it is missing or no date."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError):
         return parsedate_to_datetime(answer.header("Last-Modified")).astimezone(UTC)
     return None
 
@@ -79,6 +88,6 @@ def _retry_after(answer: Answer) -> float:
     with contextlib.suppress(ValueError):
         seconds = float(asked)
         return seconds if seconds > 0 else 0.0
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError):
         return max(0.0, (parsedate_to_datetime(asked).astimezone(UTC) - datetime.now(UTC)).total_seconds())
     return 0.0

@@ -164,7 +164,9 @@ def _next_hop(first: UrlReference, hop: UrlReference, location: str) -> UrlRefer
     except (InvalidReferenceError, ValueError) as error:
         reason = error.reason if isinstance(error, InvalidReferenceError) else "it is no URL"
         raise SourceForbiddenError(first.shown, f"it redirects to what cannot be followed: {reason}", remedy) from None
-    if not location or not isinstance(found, UrlReference):
+    if not location:
+        raise SourceForbiddenError(first.shown, "it redirects, and does not say to where", remedy)
+    if not isinstance(found, UrlReference):
         raise SourceForbiddenError(first.shown, f"it redirects to {found.scheme}://", remedy)
     if hop.scheme == "https" and found.scheme != "https":
         raise SourceForbiddenError(first.shown, f"it redirects from https down to {found.shown}", remedy)

@@ -168,7 +168,11 @@ def _connect(reference: UrlReference, port: int, by: tuple[WebRules, Net, float]
         left = deadline - net.clock()
         if objections[address[0]] or left <= 0:
             continue
-        connection = socket.socket(family, kind, protocol)
+        try:
+            connection = socket.socket(family, kind, protocol)
+        except OSError as error:  # this machine has no IPv6, and the name an address of it
+            fault = error
+            continue
         try:
             connection.settimeout(left)
             connection.connect(address)
