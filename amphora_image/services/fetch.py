@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,9 +62,9 @@ def fetch(
     inspector = Inspector(declared)
     try:
         check_destination(destination, overwrite=True)
-        if isinstance(service, PlacingService):
-            return _placed(service, reference, destination, inspector, progress)
         with Partial(destination) as partial:
+            if isinstance(service, PlacingService):
+                return _placed(service, reference, destination, inspector, progress)
             return _read(service, reference, partial, inspector, progress)
     except BlockingIOError as error:
         raise DestinationError(str(destination), "another process is fetching to it") from error
@@ -95,8 +94,9 @@ def _placed(
     inspector: Inspector,
     progress: Callable[[int], object],
 ) -> Fetched:
-    """Let the service bring it, and look into what it brought."""
-    path = destination.with_name(f".{destination.name}.{secrets.token_hex(8)}")
+    """Let the service bring it, and look into what it brought. The caller sees to it that nobody else does so meanwhile."""
+    path = destination.with_name(f".{destination.name}.placed")
+    path.unlink(missing_ok=True)  # what one that was killed has left
     try:
         service.place(reference, path, progress)
         with path.open("rb") as file:

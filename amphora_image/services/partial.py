@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from amphora_image.errors import RetryableError, SourceChangedError
@@ -77,7 +79,7 @@ class Partial:
     def _locked(self) -> int:
         """Open the file, and be sure that it is still the one of that name once it is locked."""
         while True:
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+            file = self._opened()
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self.path.exists() and os.path.samestat(os.fstat(file), self.path.stat()):
@@ -86,6 +88,26 @@ class Partial:
                 os.close(file)
                 raise
             os.close(file)
+
+    def _opened(self) -> int:
+        """Open or make the file. What somebody else has put there, who could write to it later on, is removed."""
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        while True:
+            with suppress(FileExistsError):
+                return os.open(self.path, flags | os.O_CREAT | os.O_EXCL, _MODE)
+            with suppress(FileNotFoundError):  # it was there just now
+                if not _is_ours(self.path.lstat()):
+                    self.path.unlink()
+                    continue
+                file = os.open(self.path, flags)
+                if _is_ours(os.fstat(file)):
+                    return file
+                os.close(file)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Tell whether it is a file that nobody else has a name for, or is the owner of."""
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and status.st_nlink == 1
 
 
 def sync_folder(path: Path) -> None:

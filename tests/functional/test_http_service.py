@@ -208,6 +208,29 @@ def test_a_damaged_part_is_found_by_the_pin_and_thrown_away(get):
     assert left(get) == []
 
 
+@pytest.mark.parametrize("kind", ["link", "second name", "fifo", "of another user"])
+def test_what_somebody_else_has_put_in_the_place_of_a_part_is_not_written_to(get, tmp_path, kind):
+    other, part = tmp_path / "other", get.destination.with_name(".amphora.img.part")
+    other.write_bytes(b"kept")
+    match kind:
+        case "link":
+            part.symlink_to(other)
+        case "second name":
+            part.hardlink_to(other)
+        case "fifo":
+            os.mkfifo(part)
+        case _:
+            if os.geteuid():
+                pytest.skip("only root makes files of others")
+            part.write_bytes(b"")
+            os.chown(part, 65534, 65534)
+    get(f"#sha256={SHA256}")
+    assert get.destination.read_bytes() == CONTENT
+    assert (get.destination.stat().st_uid, get.destination.stat().st_nlink) == (os.geteuid(), 1)
+    assert other.read_bytes() == b"kept"
+    assert left(get) == ["amphora.img"]
+
+
 def test_a_longer_body_than_stated_is_refused(web, get):
     """ "longer body" """
     web.faults = [Fault(surplus=b"more")]
@@ -426,6 +449,27 @@ def test_what_a_server_knows_is_told_without_the_body(web, service):
     assert (info.size, info.etag) == (len(CONTENT), '"one"')
     assert info.modified_at.isoformat() == "2026-01-03T10:00:00+00:00"
     assert [method for method, *_ in web.asked] == ["HEAD", "HEAD", "GET"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length": "9" * 5000},
+        {"Content-Length": "-5"},
+        {"Last-Modified": "Fri, 31 Dec 9999 23:59:59 -0100"},
+        {"Last-Modified": "yesterday"},
+    ],
+)
+def test_headers_that_say_nothing_are_passed_over(web, service, headers):
+    web.faults = [Fault(method="HEAD", headers=headers)]
+    told = service.stat(Reference.parse(web.url))
+    assert (told.size, told.modified_at) == (None if "Content-Length" in headers else len(CONTENT), None)
+
+
+def test_a_date_beyond_all_dates_in_retry_after_is_none(web, get):
+    web.faults = [Fault(status=503, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 -0100"})]
+    get()
+    assert web.sent_ranges == [None, None]
 
 
 def test_what_passes_is_tried_again_when_only_asked_about(web, service):
