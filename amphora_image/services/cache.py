@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from amphora_image.config.local import IMAGE_CACHE
 from amphora_image.errors import DigestMismatchError
 from amphora_image.reference import Pin
+from amphora_image.reference.pin import HEX_DIGITS
 from amphora_image.services.base import PlacingService
 from amphora_image.services.cache_store import Store
 from amphora_image.services.copying import copied, looked_at
@@ -63,7 +64,9 @@ class Cache:
         That is where nobody says what the bytes must be, neither the reference nor ``info``; where the service has the
         image near; and where the image is larger than all that may be kept.
         """
-        stated = (Pin(name, digest) for name, digest in sorted(info.digests.items(), reverse=True))
+        stated = (
+            Pin(name, digest) for name, digest in sorted(info.digests.items(), reverse=True) if name in HEX_DIGITS
+        )
         pin = reference.pin if isinstance(reference.pin, Pin) else next(stated, None)
         too_large = self._limits.max_bytes and (info.size or 0) > self._limits.max_bytes
         if pin is None or too_large or isinstance(service, PlacingService):

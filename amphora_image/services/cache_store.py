@@ -19,6 +19,7 @@ import hashlib
 import json
 import logging
 import os
+import stat
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -145,6 +146,8 @@ class Store:
         for path in (self.root / "images").iterdir():
             with suppress(FileNotFoundError, InvalidReferenceError):  # removed meanwhile, or none of ours
                 pin, status = _pin_of(path.name), path.stat()
+                if not stat.S_ISREG(status.st_mode):
+                    continue  # none of ours either
                 record = self._record(pin)
                 used_at = self.path(pin, "records").stat().st_mtime if record else status.st_mtime
                 source = str(record.get("source", ""))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checksum files: what sha256sum, shasum and openssl write, and distributions publish beside their images."""
+"""Checksum files: what sha256sum and shasum write, and distributions publish beside their images."""
 
 from __future__ import annotations
 
@@ -71,9 +71,11 @@ def _listed(lines: list[str], name: str) -> Iterator[str]:
             listed = _unescaped(listed) if line.startswith("\\") else listed
         else:
             before, bracket, digest = line.rpartition(") = ")
-            _, opened, listed = before.partition(" (")
+            label, opened, listed = before.partition(" (")
             if not (bracket and opened and _HEX.fullmatch(digest)):
                 continue
+            if len(digest) in _ALGORITHMS and label.lower() != _ALGORITHMS[len(digest)]:
+                continue  # another digest of that length, for example BLAKE2b
         if listed.removeprefix("./") == name:
             yield digest
 

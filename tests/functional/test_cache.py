@@ -133,6 +133,15 @@ def test_a_change_of_what_is_kept_is_noticed_when_it_is_opened(folder, log, harm
     )
 
 
+def test_a_folder_with_the_name_of_an_image_is_none(folder, log):
+    cache = cache_in(folder)
+    take(cache, Web(log))
+    (folder / "images" / f"sha256-{'1' * 64}").mkdir()
+    assert [one.pin for one in cache.kept()] == [PIN]
+    assert [right for _, right in cache.verify()] == [True]
+    assert [one.pin for one in cache.clear()] == [PIN]
+
+
 def test_a_link_in_the_place_of_an_image_is_not_followed(folder, log, tmp_path):
     cache = cache_in(folder)
     take(cache, Web(log))
@@ -207,6 +216,12 @@ def test_without_limits_all_is_kept(folder, log):
     cache = Cache(Store(folder), Limits(), clock=lambda: time.time() + 10**9)
     take(cache, Web(log))
     assert cache.prune() == []
+
+
+def test_a_weak_digest_that_the_source_states_does_not_verify(folder, log):
+    service = Web(log)
+    weak = ImageInfo(size=len(DATA), digests={"md5": "0" * 32})
+    assert cache_in(folder).before(service, replace(REFERENCE, pin=None), weak) is service
 
 
 def test_the_cache_is_asked_for_what_has_a_digest_and_is_not_near_nor_too_large(folder, log):

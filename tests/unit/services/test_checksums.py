@@ -20,6 +20,7 @@ NAME = "amphora.img"
         (f"{A}  ./{NAME}\n{B}  old/{NAME}\n", NAME, A),
         (f"SHA256 ({NAME}) = {A}\nSHA256 (other.img) = {B}\n", NAME, A),
         (f"SHA2-256({NAME})= {B}\nSHA256 ({NAME}) = {A}\n", NAME, A),
+        (f"SHA3-256 ({NAME}) = {B}\nSHA256 ({NAME}) = {A}\nBLAKE2b ({NAME}) = {LONG}\n", NAME, A),
         (f"SHA256 (a) = b) = {A}\nSHA256 (a) = {B}\n", "a", B),
         (f"# made today\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{A}  {NAME}\n", NAME, A),
         (f"{A}  a b.img\n{B}  b.img\n", "a b.img", A),
