@@ -41,8 +41,8 @@ class Source:
     reference: Reference
     info: ImageInfo
 
-    def look(self) -> str | None:
-        """Tell the disk format that the image's first bytes show, None where they do not.
+    def look(self) -> str:
+        """Tell the disk format that the image's first bytes show, or all of them where it has few.
 
         :raises UnsafeImageError: nobody should boot it.
         """
@@ -52,7 +52,7 @@ class Source:
                 inspector.feed(block)
                 if inspector.format is not None:
                     break
-        return inspector.format
+        return inspector.finish()
 
     def bring(self, destination: Path, out: TextIO, *, use_cache: bool = True) -> Fetched:
         """Put the image into the file ``destination``, verified; progress goes to ``out``.

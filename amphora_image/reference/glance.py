@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from urllib.parse import quote, unquote
 
 from amphora_image.errors import InvalidReferenceError
 from amphora_image.reference.base import FORMS, ChecksumUrl, Reference, ending
-
-if TYPE_CHECKING:
-    from amphora_image.reference.pin import Pin
+from amphora_image.reference.pin import Pin
 
 #: Glance keeps a tag in a column of 255 characters.
 MAX_TAG_CHARACTERS = 255
@@ -21,6 +19,10 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 #: NUL, halves of a surrogate pair, and what needs four bytes in UTF-8 (Glance answers 400 to those).
 _NO_TAG_CHARACTER = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
 _SCHEME = "glance"
+#: What makes of a word more than a tag: a pin, or what is meant for a file or a URL. A tag may be so too, and is then
+#: written as glance://tag/NAME.
+_PIN = re.compile(r"(sha[0-9]+|md5)=(.*)", re.DOTALL)
+_PATH = re.compile(r"\.{0,2}/|~/|(?:file|https?):(?!//)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,16 @@ def _check_pin(reference: Reference) -> None:
 
 def _parse_word(text: str, kind: str, _: Pin | ChecksumUrl | None) -> IdReference | TagReference:
     """Read what has no scheme: a UUID, maybe pinned, or a tag where ``kind`` says so."""
-    image_id, pinned, _pin = text.partition("#")
-    if _UUID.fullmatch(image_id):
-        reference = Reference.parse(f"{_SCHEME}://{text}") if pinned else IdReference(image_id)
+    word, pinned, pin = text.partition("#")
+    if _UUID.fullmatch(word):
+        reference = Reference.parse(f"{_SCHEME}://{text}") if pinned else IdReference(word)
         return cast("IdReference", reference)
-    if kind == "tag":
-        return TagReference(text)
+    if kind == "tag" and not _PATH.match(text):
+        found = _PIN.fullmatch(pin)
+        return TagReference(word, pin=Pin(*found.groups())) if found else TagReference(text)
+    if _PATH.match(text):
+        remedy = "write file:///PATH for a file, https://HOST/PATH for a URL"
+        raise InvalidReferenceError(text, "it looks like a path or a URL, and is not written as one", remedy)
     if "://" in text:
         raise InvalidReferenceError(text, "what is before :// is no scheme", "name an image")
     remedy = f"write {TagReference(text)} for a tag" if 0 < len(text) <= MAX_TAG_CHARACTERS else "name an image"

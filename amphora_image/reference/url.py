@@ -47,8 +47,9 @@ class UrlReference(Reference):
 
     @property
     def shown(self) -> str:
-        """The reference without pin and query, which may be signed."""
-        return redacted(str(self).partition("#")[0])
+        """The reference without pin and query, which may be signed; an @ in the path stands before no host."""
+        before, asked, _ = str(self).partition("#")[0].partition("?")
+        return f"{before}{'?…' if asked else ''}"
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -8,7 +8,9 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -16,10 +18,26 @@ from support.image_server import Fault, serving_image
 from support.program import AMPHORA_IMAGE, run
 
 from amphora_image.cli.main import main
+from amphora_image.services.partial import Partial
 
 MIB = 1024 * 1024
 DATA = os.urandom(12 * MIB + 5)
 SHA256 = hashlib.sha256(DATA).hexdigest()
+
+#: Fetches a file, and is killed when the first bytes are there.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from amphora_image.config import load
+from amphora_image.reference import Reference
+from amphora_image.services.fetch import fetch
+from amphora_image.services.file import FileService
+
+def kill(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+fetch(FileService(load([sys.argv[1]])), Reference.parse(sys.argv[2]), Path(sys.argv[3]), progress=kill)
+"""
 
 
 @pytest.fixture
@@ -121,6 +139,19 @@ def test_show_looks_at_the_first_bytes_where_nobody_says_the_format(call, ini, i
     assert shown(call(ini(), "show", f"file://{images}/a.raw", "-f", "json"))["disk_format"] == "raw"
 
 
+def test_show_looks_at_all_of_an_image_that_is_small(call, ini, images):
+    header = bytearray(1024)
+    header[:8] = b"QFI\xfb\0\0\0\3"
+    for place, length, value in ((24, 8, MIB), (20, 4, 16), (100, 4, 104)):
+        header[place : place + length] = value.to_bytes(length, "big")
+    (images / "small.qcow2").write_bytes(header)
+    assert shown(call(ini(), "show", f"file://{images}/small.qcow2", "-f", "json"))["disk_format"] == "qcow2"
+    header[8:20] = (512).to_bytes(8, "big") + (11).to_bytes(4, "big")
+    header[512:523] = b"/etc/shadow"
+    (images / "backed.qcow2").write_bytes(header)
+    refused(call(ini(), "show", f"file://{images}/backed.qcow2"), 1, "backing", "qemu-img convert")
+
+
 def test_show_of_an_image_on_a_web_server_downloads_nothing(call, ini, web):
     ini = ini("[amphora_image]\nimage_properties = disk_format:raw")
     told = shown(call(ini, "show", f"{web.url}#sha256={SHA256}", "-f", "json"))
@@ -159,6 +190,22 @@ def test_fetch_puts_a_verified_file_in_place(call, ini, images, out):
     assert told["digest"] == f"sha256={SHA256}"
     assert (out / "x").read_bytes() == DATA
     assert names_in(out) == ["x"]
+
+
+def test_what_a_killed_fetch_from_a_file_has_left_goes_with_the_next(call, ini, images, out):
+    """Issue: "kill -9 in the middle. Nothing partial is ever visible under the final name"."""
+    program = [sys.executable, "-W", "ignore", "-c", KILLED, ini(), f"file://{images}/a.raw", out / "x"]
+    assert subprocess.run(list(map(str, program)), check=False).returncode == -signal.SIGKILL
+    assert sorted(names_in(out)) == [".x.part", ".x.placed"]
+    shown(call(ini(), "fetch", f"file://{images}/a.raw", out / "x", "-f", "json"))
+    assert names_in(out) == ["x"]
+
+
+def test_of_two_fetches_to_one_place_the_second_says_so(call, ini, images, out):
+    with Partial(out / "x"):
+        outcome = call(ini(), "fetch", f"file://{images}/a.raw", out / "x")
+    refused(outcome, 1, "another process is fetching to it", "")
+    assert names_in(out) == []
 
 
 def test_fetch_with_a_checksum_file_beside_it(call, ini, images, out):

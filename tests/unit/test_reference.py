@@ -138,6 +138,21 @@ def test_a_bare_word_in_an_ini_is_refused_with_the_right_form():
 def test_a_bare_word_on_the_command_line_is_a_tag():
     assert Reference.parse("my image", bare_word_is_tag=True) == TagReference("my image")
     assert Reference.parse(UUID, bare_word_is_tag=True) == IdReference(UUID)
+    assert Reference.parse("a#b", bare_word_is_tag=True) == TagReference("a#b")
+
+
+def test_a_bare_word_on_the_command_line_may_be_pinned():
+    assert Reference.parse(f"my image#sha256={SHA256}", bare_word_is_tag=True) == TagReference("my image", pin=PIN)
+    with pytest.raises(InvalidReferenceError, match="too weak"):
+        Reference.parse("amphora#md5=0", bare_word_is_tag=True)
+
+
+@pytest.mark.parametrize("text", ["/srv/a.qcow2", "./a.qcow2", "../a", "~/a", "file:/srv/a", "https:/h/a"])
+def test_what_looks_like_a_path_is_no_tag(text):
+    for bare in (True, False):
+        with pytest.raises(InvalidReferenceError, match=r"looks like a path or a URL.*; write file:///PATH for a file"):
+            Reference.parse(text, bare_word_is_tag=bare)
+    assert Reference.parse("glance://tag/%2Fsrv") == TagReference("/srv")
 
 
 @pytest.mark.parametrize("tag", ["", "x" * 256, "a\x00b", "\ud800", "🎈"])
@@ -184,6 +199,10 @@ def test_what_is_shown_of_a_reference_has_no_signature_and_no_pin(text):
     reference = Reference.parse(f"{text}#sha256={SHA256}")
     assert reference.shown == f"{reference.scheme}://h/x?…"
     assert str(reference) == f"{text}#sha256={SHA256}"
+
+
+def test_an_at_sign_in_a_path_hides_nothing():
+    assert Reference.parse("https://h/a@b.img?signature=me@canary").shown == "https://h/a@b.img?…"
 
 
 def test_a_weak_digest_is_refused_with_the_right_ones():
