@@ -363,6 +363,12 @@ def test_a_file_with_credentials_that_cannot_be_used_is_told_without_what_is_in_
     assert not secure.asked
 
 
+def test_the_line_that_is_no_ini_is_told(secure, read, credentials):
+    credentials("[images.example]\ncanary")
+    with pytest.raises(ConfigurationError, match="line 2, is no ini"):
+        read(secure.url, Names(**HERE))
+
+
 def test_a_missing_file_with_credentials_is_told(secure, read, conf):
     conf.set_override("credentials_file", "/nowhere", "image_http")
     with pytest.raises(ConfigurationError, match="/nowhere, which should hold credentials, cannot be read: No such"):

@@ -50,7 +50,8 @@ def _sections(path: str) -> Mapping[str, Mapping[str, str]]:
         parser.read_string(_private_text(path))
     except configparser.Error as error:
         # The parser's own message quotes the line, which may be a password; its number does not.
-        problem = f"{path}, line {getattr(error, 'lineno', '?')}, is no ini"
+        wrong = [number for number, _ in getattr(error, "errors", ())]
+        problem = f"{path}, line {getattr(error, 'lineno', None) or wrong[0]}, is no ini"
         raise ConfigurationError(problem, "write a [HOST] section for each host") from None
     return {name.lower(): parser[name] for name in parser.sections()}
 
