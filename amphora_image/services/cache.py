@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amphora_image.config.local import IMAGE_CACHE
-from amphora_image.errors import DigestMismatchError
+from amphora_image.errors import DestinationError, DigestMismatchError
 from amphora_image.reference import Pin
 from amphora_image.reference.pin import HEX_DIGITS
 from amphora_image.services.base import PlacingService
@@ -85,10 +85,11 @@ class Cache:
         :raises DestinationError: the cache's file system has no room, or refuses otherwise.
         :raises AmphoraImageError: as :func:`~amphora_image.services.fetch.fetch`.
         """
-        found = self._store.open(pin)
-        if found is None:
-            with self._store.locked(pin):
-                found = self._store.open(pin) or self._download(service, replace(reference, pin=pin), pin, progress)
+        with self._told():
+            found = self._store.open(pin)
+            if found is None:
+                with self._store.locked(pin):
+                    found = self._store.open(pin) or self._download(service, replace(reference, pin=pin), pin, progress)
         with found:
             yield found
 
@@ -97,33 +98,57 @@ class Cache:
         return self._store.kept()
 
     def verify(self) -> Iterator[tuple[Kept, bool]]:
-        """Hash every image; tell of each whether it is right. What is not is removed."""
+        """Hash every image; tell of each whether it is right. What is not is removed.
+
+        :raises DestinationError: the cache cannot be read or written.
+        """
         for one in self.kept():
-            with suppress(FileNotFoundError), self._store.path(one.pin).open("rb") as file:
-                yield one, self._store.verify(one.pin, file)
+            with self._told(), suppress(FileNotFoundError), self._store.path(one.pin).open("rb") as file:
+                right = self._store.verify(one.pin, file)
+                yield one, right
 
     def is_right(self, pin: Pin, file: BufferedReader) -> bool:
-        """Hash an open image; what is not right is removed, so that the next to ask for it downloads it."""
-        return self._store.verify(pin, file)
+        """Hash an open image; what is not right is removed, so that the next to ask for it downloads it.
+
+        :raises DestinationError: the cache cannot be read or written.
+        """
+        with self._told():
+            return self._store.verify(pin, file)
 
     def prune(self, *, room: int = 0) -> list[Kept]:
-        """Remove what is over the limits, with ``room`` more bytes to come; give the images that are gone."""
+        """Remove what is over the limits, with ``room`` more bytes to come; give the images that are gone.
+
+        :raises DestinationError: the cache cannot be written.
+        """
         limits, now = self._limits, self._clock()
-        if limits.max_age_seconds:
-            self._drop_parts(now - limits.max_age_seconds)
-        kept, removed = self.kept(), []
-        total = sum(one.size for one in kept) + min(room, limits.max_bytes)
-        for one in kept:
-            old = limits.max_age_seconds and now - one.used_at > limits.max_age_seconds
-            if (old or (limits.max_bytes and total > limits.max_bytes)) and self._store.remove(one.pin):
-                removed.append(one)
-                total -= one.size
+        with self._told():
+            if limits.max_age_seconds:
+                self._drop_parts(now - limits.max_age_seconds)
+            kept, removed = self.kept(), []
+            total = sum(one.size for one in kept) + min(room, limits.max_bytes)
+            for one in kept:
+                old = limits.max_age_seconds and now - one.used_at > limits.max_age_seconds
+                if (old or (limits.max_bytes and total > limits.max_bytes)) and self._store.remove(one.pin):
+                    removed.append(one)
+                    total -= one.size
         return removed
 
     def clear(self) -> list[Kept]:
-        """Remove all that nobody uses or downloads; give the images that are gone."""
-        self._drop_parts(self._clock())
-        return [one for one in self.kept() if self._store.remove(one.pin)]
+        """Remove all that nobody uses or downloads; give the images that are gone.
+
+        :raises DestinationError: the cache cannot be written.
+        """
+        with self._told():
+            self._drop_parts(self._clock())
+            return [one for one in self.kept() if self._store.remove(one.pin)]
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Make a refusal of the file system one of the cache, for the caller has a destination of its own."""
+        try:
+            yield
+        except OSError as error:
+            raise DestinationError(str(self._store.root), error.strerror or str(error)) from error
 
     def _drop_parts(self, before: float) -> None:
         """Remove what interrupted downloads left, and got no more since the time ``before``."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -100,6 +101,22 @@ def test_a_folder_that_cannot_be_is_told(tmp_path):
         Store(tmp_path / "file" / "cache")
 
 
+def test_a_folder_that_cannot_be_written_any_more_is_told_by_its_name(folder, log):
+    cache, told = cache_in(folder), f"^{folder} cannot be written: Not a directory; make room, or name another place"
+    (folder / "locks").rmdir()
+    (folder / "locks").touch()
+    with pytest.raises(DestinationError, match=told):
+        take(cache, Web(log))
+    (folder / "locks").unlink()
+    take(cache_in(folder), Web(log))
+    shutil.rmtree(folder / "records")
+    (folder / "records").touch()
+    with pytest.raises(DestinationError, match=told):
+        list(cache.verify())
+    with pytest.raises(DestinationError, match=told):
+        cache.clear()
+
+
 # what happens to the files meanwhile
 
 
@@ -148,7 +165,7 @@ def test_a_link_in_the_place_of_an_image_is_not_followed(folder, log, tmp_path):
     (path,) = files(folder)
     path.rename(tmp_path / "moved")
     path.symlink_to(tmp_path / "moved")
-    with pytest.raises(OSError, match="symbolic"):
+    with pytest.raises(DestinationError, match="symbolic links"):
         take(cache, Web(log))
 
 
