@@ -106,6 +106,7 @@ def test_a_disk_that_could_not_be_encrypted_gets_no_file_system(tree):
 
 
 def test_nobody_else_may_look_into_the_folder_of_the_certificates(tree):
+    tree.file("etc/octavia/amphora-agent.conf", "")
     tree.program("mount")
     tree.program("mountpoint", "exit 1")
     tree.run(CERTS, "mount")
@@ -113,7 +114,19 @@ def test_nobody_else_may_look_into_the_folder_of_the_certificates(tree):
     assert [call for call in tree.called() if call.startswith("mount -o nodev,nosuid,noexec /dev/mapper/certfs-ramfs")]
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["as a file", "in the user data"])
+def test_the_folder_waits_for_a_configuration_that_did_not_come_as_a_file(tree, there):
+    for name in ("mount", "mountpoint", "systemctl"):
+        tree.program(name)
+    if there:
+        tree.file("etc/octavia/amphora-agent.conf", "")
+    tree.run(CERTS, "mount")
+    waited = [call for call in tree.called() if call.startswith("systemctl")]
+    assert waited == ([] if there else ["systemctl start cloud-init-network.service"])
+
+
 def test_a_folder_that_is_mounted_is_left_alone(tree):
+    tree.file("etc/octavia/amphora-agent.conf", "")
     tree.program("mountpoint")
     tree.program("mount")
     tree.run(CERTS, "mount")

@@ -94,6 +94,15 @@ def test_a_unit_that_is_enabled_is_in_an_element_or_in_a_package():
     assert {"amphora-agent.service", "prometheus-proxy.service", "certs-ramfs.service", "amphora-ssh.service"} <= ours
 
 
+def test_what_can_wait_starts_when_the_agent_has_said_that_it_answers():
+    unit = text_of(FOLDER / "amphora-agent/static/usr/lib/systemd/system/amphora-agent.service")
+    later = set(" ".join(re.findall("^Before=(.*)$", unit, re.MULTILINE)).split())
+    assert "\nType=notify\n" in unit
+    assert {"cloud-config.service", "systemd-logind.service"} <= later
+    assert "After=" not in unit
+    assert not later & {"apparmor.service", "certs-ramfs.service", "rsyslog.service"}  # which it asks for itself
+
+
 def test_an_agents_dependencies_are_pinned_each_once():
     lines = text_of(FOLDER / "amphora-agent/install.d/amphora-agent/constraints.txt").splitlines()
     pins = [line for line in lines if not line.startswith("#")]
