@@ -49,6 +49,16 @@ def test_what_is_mounted_inside_is_not_seen_outside(folder):
     assert list((folder / "mnt").iterdir()) == []
 
 
+def test_what_is_made_inside_can_be_read_by_others_whatever_whoever_builds_has_set(folder):
+    before = os.umask(0o077)
+    try:
+        with Enclosure(["mkdir", folder / "made"], environment=os.environ, folder=folder) as enclosure:
+            assert enclosure.wait() == 0
+    finally:
+        os.umask(before)
+    assert (folder / "made").stat().st_mode & 0o777 == 0o755
+
+
 def test_kill_9_of_whoever_built_it_leaves_no_process_and_no_mount(folder):
     """The issue: "kill -9 leave no mount, loop device or chroot process"; a daemon in a session of its own neither."""
     started = subprocess.Popen([sys.executable, "-c", _STARTER, folder], stdout=subprocess.PIPE, text=True)

@@ -102,7 +102,8 @@ def _folder(tree: Path, *names: str, make: bool = False) -> Path:
     for name in names:
         path = path / name
         if make and not path.exists() and not path.is_symlink():
-            path.mkdir(mode=0o755)
+            path.mkdir()
+            path.chmod(0o755)
         if path.is_symlink() or not path.is_dir():
             raise UnbootableSystemError(f"its /{'/'.join(names)} is no folder")
     return path

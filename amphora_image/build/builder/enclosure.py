@@ -48,6 +48,7 @@ class Enclosure:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o022,  # whoever builds may have another, and an image what others cannot read
         )
 
     @property
