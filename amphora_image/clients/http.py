@@ -3,8 +3,8 @@
 
 Of requests' work for one request more than half goes into what keystoneauth has settled already or no API asks for:
 reading the environment's proxies, looking into ``~/.netrc``, keeping cookies, quoting a URL that is quoted, merging
-settings. What counts for security is left to requests: its adapter opens the connections and verifies certificates. What
-goes over them then is :mod:`amphora_image.clients.exchange`'s matter.
+settings. Some of the rest its adapter finds out anew for each request, though it is the same for all to one host. What
+counts for security is left to them: they open the connections, verify certificates and tell errors apart.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import requests
+from keystoneauth1.session import TCPKeepAliveAdapter
 from requests.structures import CaseInsensitiveDict
-
-from amphora_image.clients.exchange import OpenConnections
+from requests.utils import get_encoding_from_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,7 @@ class Http(requests.Session):
 
     def __init__(self, *, tls: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        keeping = OpenConnections(_CONNECTIONS, tls or {})
+        keeping = _HostAdapter(pool_maxsize=_CONNECTIONS, **(tls or {}))
         for scheme in list(self.adapters):
             self.mount(scheme, keeping)
         self._settings: dict[tuple[str, Any, Any], Any] = {}
@@ -84,3 +85,53 @@ class Http(requests.Session):
         if key not in self._settings:
             self._settings[key] = self.merge_environment_settings(key[0], {}, False, verify, cert)
         return self._settings[key]
+
+
+class _HostAdapter(TCPKeepAliveAdapter):
+    """Keystoneauth's adapter, which settles once what is the same for all requests to a host. Thread-safe.
+
+    What it replaces are those steps of requests' ``send`` that requests leaves to subclasses.
+    """
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        #: Scheme, host, and how its certificate is verified and ours shown → urllib3's pool of connections for these.
+        self._pools: dict[tuple[Any, ...], Any] = {}
+        self._told: WeakSet[Any] = WeakSet()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pools.clear()
+        super().close()
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """Give the pool of connections for a request; see requests."""
+        if proxies:
+            return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        parts = urlsplit(request.url)
+        key = (parts.scheme, parts.netloc, verify, cert)
+        if key not in self._pools:
+            self._pools[key] = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        return self._pools[key]
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Tell a pool how to verify certificates and which is ours, of which each has its own; see requests.
+
+        :raises OSError: there are no such files.
+        """
+        if conn not in self._told:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # requests has none here
+            self._told.add(conn)
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """Give what stands behind the method; see requests."""
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Make requests' answer of urllib3's, but leave cookies where they are."""
+        answer = requests.Response()
+        answer.status_code, answer.reason, answer.raw = resp.status, resp.reason, resp
+        answer.headers = CaseInsensitiveDict(resp.headers)
+        answer.encoding = get_encoding_from_headers(answer.headers)
+        answer.request, answer.url, answer.connection = req, req.url, self
+        return answer

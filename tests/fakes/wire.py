@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: In place of an answer, or as its end: hang up, or say nothing more.
-HANG_UP, SILENCE = b"<hang up>", b"<silence>"
+#: As the end of an answer, or in its place: hang up.
+HANG_UP = b"<hang up>"
 
 
 class Wire:
@@ -56,10 +56,8 @@ class Wire:
         length = re.search(rb"(?i)content-length: (\d+)", head)
         self.asked.append(head + asked.read(int(length[1]) if length else 0))
         answer = self.answers.pop(0) if self.answers else HANG_UP
-        connection.sendall(answer.removesuffix(HANG_UP).removesuffix(SILENCE))
-        if answer.endswith(SILENCE):
-            self._ended.wait(10)
-        return not answer.endswith((HANG_UP, SILENCE))
+        connection.sendall(answer.removesuffix(HANG_UP))
+        return not answer.endswith(HANG_UP)
 
 
 @contextlib.contextmanager

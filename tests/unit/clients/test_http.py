@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our HTTP session beside requests' own: what reaches the adapter, which opens connections and verifies, is the same."""
+"""Our HTTP session and its adapter beside requests' and keystoneauth's own: what they send and answer is the same."""
 
+import gzip
 from email.message import Message
 
 import pytest
 import requests
+from fakes.wire import HANG_UP, saying
 from keystoneauth1.session import TCPKeepAliveAdapter
 from requests.adapters import BaseAdapter
 from requests.cookies import extract_cookies_to_jar
@@ -12,6 +14,8 @@ from requests.cookies import extract_cookies_to_jar
 from amphora_image.clients.http import Http
 
 ANSWER = b'{"images": []}'
+USUAL = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"images": 1}'
+ZIPPED = gzip.compress(b'{"images": 1}', mtime=0)
 
 
 class Recorder(BaseAdapter):
@@ -149,3 +153,70 @@ def test_a_redirect_is_left_to_keystoneauth(status):
 
 def test_connections_are_kept_alive_as_keystoneauth_does():
     assert all(isinstance(one, TCPKeepAliveAdapter) for one in Http().adapters.values())
+
+
+def told(answer):
+    """What a caller sees of an answer."""
+    return (answer.status_code, answer.reason, dict(answer.headers), answer.content, answer.encoding, answer.url)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        USUAL,
+        b"HTTP/1.1 202 Accepted\r\nVary: a\r\nVary: b\r\nX-Empty:\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html; charset=UTF-8\r\nContent-Length: 3\r\n\r\n\xc3\xa4!",
+        b"HTTP/1.1 503\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nX: y\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(ZIPPED), ZIPPED),
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end" + HANG_UP,
+    ],
+)
+def test_an_answer_is_what_requests_makes_of_it(answer):
+    theirs = requests.Session()
+    theirs.mount("http://", TCPKeepAliveAdapter())
+    seen = []
+    with saying(USUAL, answer, USUAL, USUAL, answer, USUAL) as wire:
+        for each in (Http(), theirs):
+            with each as session:
+                urls = [f"{wire.url}/{path}" for path in "abc"]
+                seen.append([told(session.request("GET", url, allow_redirects=False, timeout=20)) for url in urls])
+        assert wire.connections == (4 if answer.endswith(HANG_UP) else 2)
+    assert seen[0] == seen[1]
+
+
+def test_each_way_to_verify_has_connections_of_its_own():
+    adapter = Http().get_adapter("https://nova/")
+    request = requests.Request("GET", "https://nova/").prepare()
+
+    def pool_for(verify, cert=None):
+        pool = adapter.get_connection_with_tls_context(request, verify, {}, cert)
+        assert adapter.get_connection_with_tls_context(request, verify, {}, cert) is pool
+        adapter.cert_verify(pool, request.url, verify, cert)
+        return pool
+
+    pools = [pool_for(True), pool_for(False), pool_for(__file__), pool_for(True, __file__)]
+    assert len({*map(id, pools)}) == len(pools)
+    assert [one.cert_reqs for one in pools] == ["CERT_REQUIRED", "CERT_NONE", "CERT_REQUIRED", "CERT_REQUIRED"]
+    assert (pools[2].ca_certs, pools[3].cert_file) == (__file__, __file__)
+
+
+def test_a_ca_bundle_that_is_not_there_is_missed_each_time(tmp_path):
+    session = Http()
+    for _ in range(2):
+        with pytest.raises(OSError, match="CA certificate bundle"):
+            session.request("GET", "https://nova/", allow_redirects=False, verify=str(tmp_path / "no.pem"))
+
+
+def test_a_proxys_connection_is_not_taken_for_the_hosts(monkeypatch):
+    with saying(USUAL, USUAL) as wire, saying(USUAL) as proxy:
+        Http().request("GET", f"{wire.url}/a", allow_redirects=False)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        session = Http()
+        session.request("GET", f"{wire.url}/a", allow_redirects=False)
+        session.close()
+        assert proxy.asked[0].startswith(f"GET {wire.url}/a".encode())
+        assert len(wire.asked) == 1
