@@ -38,7 +38,7 @@ def test_an_image_that_passed_its_test_is_published_and_gets_the_tag(cloud, comm
 def test_an_image_that_fails_its_test_is_neither_published_nor_tagged(cloud, command, tag, tmp_path):
     """The issue: "promoted only if the test passed"."""
     name = cloud.named("broken")
-    panic = ("--kernel-options", "console=ttyS0 init=/nowhere panic=1")
+    panic = ("--kernel-options", "console=ttyS0 init=/bin/false panic=1")
     ended = command(
         "--config-file", cloud.ini(), *_TINY, *panic, "--publish", "--name", name, "--tag", tag, timeout=1500
     )
