@@ -28,7 +28,6 @@ from amphora_image.errors.choosing import (
 )
 from amphora_image.errors.contents import FormatMismatchError, UnsafeImageError
 from amphora_image.errors.inspection import UnreadableImageError
-from amphora_image.errors.local import MissingPropertyError
 from amphora_image.errors.promotion import (
     CannotBootError,
     EmptyTagError,
@@ -103,7 +102,6 @@ __all__ = [
     "InvalidRelationError",
     "MirrorUnavailableError",
     "MissingProgramsError",
-    "MissingPropertyError",
     "NoFormerError",
     "NoImageError",
     "NoMethodError",

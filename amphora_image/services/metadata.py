@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from amphora_image.errors import ConfigurationError, MissingPropertyError
+from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,18 +77,6 @@ def with_defaults(info: ImageInfo, values: Mapping[str, str]) -> ImageInfo:
     defaults = parse_option(values)
     declared = defaults.pop("disk_format", None)
     return replace(info, disk_format=info.disk_format or declared, properties={**defaults, **info.properties})
-
-
-def require(info: ImageInfo, key: str, image: str) -> str:
-    """Give what ``info`` says of ``key``: ``disk_format``, or a property by the name that it has in Glance.
-
-    :raises MissingPropertyError: it says nothing.
-    """
-    value = info.disk_format if key == "disk_format" else info.properties.get(key)
-    if value is None:
-        ours = {glances: ours for ours, glances in _IN_GLANCE.items()}
-        raise MissingPropertyError(ours.get(key, key), image)
-    return value
 
 
 def _checked(found: Mapping[Any, Any], place: str) -> dict[str, str]:

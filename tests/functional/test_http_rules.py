@@ -3,6 +3,7 @@
 
 import base64
 import hashlib
+import os
 import socket
 import ssl
 
@@ -372,6 +373,13 @@ def test_the_line_that_is_no_ini_is_told(secure, read, credentials):
 def test_a_missing_file_with_credentials_is_told(secure, read, conf):
     conf.set_override("credentials_file", "/nowhere", "image_http")
     with pytest.raises(ConfigurationError, match="/nowhere, which should hold credentials, cannot be read: No such"):
+        read(secure.url, Names(**HERE))
+
+
+def test_a_pipe_in_the_place_of_credentials_is_told_and_not_waited_for(secure, read, conf, tmp_path):
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    conf.set_override("credentials_file", str(tmp_path / "pipe"), "image_http")
+    with pytest.raises(ConfigurationError, match="pipe, which should hold credentials, is no file"):
         read(secure.url, Names(**HERE))
 
 

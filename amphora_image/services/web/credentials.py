@@ -94,8 +94,11 @@ def _private_text(path: str) -> str:
     :raises ConfigurationError: it cannot be read, others may read it, or more than the owner may write it.
     """
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - the status is that of what was opened
-            status = os.fstat(file.fileno())
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, encoding="utf-8") as file:  # noqa: PTH123 - the status is that of what was opened
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigurationError(f"{path}, which should hold credentials, is no file", "name a file")
             if status.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
                 problem = f"{path} holds credentials, and its mode {stat.S_IMODE(status.st_mode):o} lets others at it"
                 raise ConfigurationError(problem, f"run `chmod 600 {path}`")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from amphora_image.errors import ConfigurationError, MissingPropertyError
+from amphora_image.errors import ConfigurationError
 from amphora_image.services.base import ImageInfo
-from amphora_image.services.metadata import MAX_BYTES, parse_option, parse_side_file, require, with_defaults
+from amphora_image.services.metadata import MAX_BYTES, parse_option, parse_side_file, with_defaults
 
 WHOLE = b"""
 disk_format: qcow2
@@ -67,11 +67,3 @@ def test_the_ini_says_what_the_side_file_does_not():
 def test_a_wrong_value_in_the_ini_names_the_option(values):
     with pytest.raises(ConfigurationError, match=r"^\[amphora_image\] image_properties: "):
         parse_option(values)
-
-
-def test_what_is_missing_is_an_error_that_names_the_key():
-    assert require(ImageInfo(disk_format="raw"), "disk_format", "x") == "raw"
-    assert require(ImageInfo(properties={"min_disk": "2"}), "min_disk", "x") == "2"
-    for key, ours in (("disk_format", "disk_format"), ("hw_architecture", "architecture")):
-        with pytest.raises(MissingPropertyError, match=f"the {ours} of x; .*{ours} into a side file"):
-            require(ImageInfo(), key, "x")
