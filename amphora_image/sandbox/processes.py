@@ -119,8 +119,9 @@ def _namespace(pid: int) -> str:
 
 def _find(is_ours: Callable[[psutil.Process, Mapping[str, str]], bool]) -> dict[str, list[psutil.Process]]:
     found: dict[str, list[psutil.Process]] = {}
-    for process in psutil.process_iter():
+    for pid in psutil.pids():  # process_iter() keeps what it finds, and would not end the next process of that number
         try:
+            process = psutil.Process(pid)
             environ = process.environ()
             if not is_ours(process, environ) or process.status() == psutil.STATUS_ZOMBIE:
                 continue
