@@ -17,6 +17,15 @@ GIVEN = "AMPHORA_IMAGE_TEST_SANDBOX"
 _DEADLINE_SECONDS = 300
 
 
+@pytest.fixture(autouse=True)
+def _own_handlers():
+    """Take back what a command, run in this process, logs to: the test's own stderr, which the next test finds closed."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    yield
+    root.handlers[:] = [handler for handler in root.handlers if handler in before]
+
+
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory):
     """One running sandbox for all tests, who leave in it what they found; its Glance has our filter."""
