@@ -142,8 +142,6 @@ class ServiceSource:
             stream = opened.enter_context(self._service.read(self._reference))
             if self._reference.pin is not None and not isinstance(stream, Verified):
                 stream = opened.enter_context(verified(stream, Expected(self._reference)))
-            if isinstance(stream, Verified):
-                stream.hash_here()  # Glance, which takes longer over each block, is what all else waits for
             yield self._blocks(stream)
 
     def _blocks(self, stream: Iterator[bytes]) -> Iterator[bytes]:

@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
 #: The digest that is taken where no pin says which.
 DEFAULT_ALGORITHM = "sha256"
-#: As many bytes are given to the other thread at once: to wake it takes as long as to hash some blocks.
-_BATCH_BYTES = 1024 * 1024
-#: How many batches may be read and not yet hashed: what bounds the memory.
-_BATCHES_AHEAD = 4
+#: How many blocks may be read and not yet hashed: what bounds the memory.
+_BLOCKS_AHEAD = 4
 #: Blocks that were used are otherwise given back to the kernel, and each next one costs its page faults again. To free
 #: something larger, which is never touched, makes the C library keep what is smaller (mallopt(3), M_MMAP_THRESHOLD).
 _KEPT_BYTES = 16 * 1024 * 1024
@@ -41,10 +39,8 @@ class Verified:
     def __init__(self, blocks: Iterable[bytes], expected: Expected, pool: ThreadPoolExecutor) -> None:
         self._blocks = iter(blocks)
         self._expected = expected
-        self._pool: ThreadPoolExecutor | None = pool
+        self._pool = pool
         self._hash = hashlib.new(expected.algorithm)
-        self._batch: list[bytes] = []
-        self._batched = 0
         self._behind: deque[Future[None]] = deque()
         self.size = 0
         self.digest: Pin | None = None
@@ -53,7 +49,7 @@ class Verified:
         return self
 
     def __next__(self) -> bytes:
-        """Give the next block, which another thread hashes meanwhile, unless told otherwise.
+        """Give the next block, which is hashed by another thread meanwhile.
 
         :raises SourceUnavailableError: the image has another length than it should.
         :raises DigestMismatchError: it has another digest.
@@ -65,43 +61,16 @@ class Verified:
         self.feed(block)
         return block
 
-    def hash_here(self) -> None:
-        """Hash in the thread that iterates, for one that works on the blocks itself: in its cache they are already.
-
-        What another thread saves in time it costs in CPU, for the bytes have to come to another core.
-        """
-        self._settle()
-        self._pool = None
-
     def feed(self, block: bytes) -> None:
         """Count and hash what comes next, before what is iterated over: bytes that are held already."""
         self.size += len(block)
-        self._batch.append(block)
-        self._batched += len(block)
-        if self._pool is None or self._batched >= _BATCH_BYTES:
-            self._hash_batch()
-
-    def _hash_batch(self) -> None:
-        batch, self._batch, self._batched = self._batch, [], 0
-        if self._pool is None:
-            self._update(batch)
-            return
-        self._behind.append(self._pool.submit(self._update, batch))
-        while len(self._behind) > _BATCHES_AHEAD:
-            self._behind.popleft().result()
-
-    def _update(self, batch: list[bytes]) -> None:
-        for block in batch:
-            self._hash.update(block)
-
-    def _settle(self) -> None:
-        if self._batch:
-            self._hash_batch()
-        while self._behind:
+        self._behind.append(self._pool.submit(self._hash.update, block))
+        while len(self._behind) > _BLOCKS_AHEAD:
             self._behind.popleft().result()
 
     def _finish(self) -> None:
-        self._settle()
+        while self._behind:
+            self._behind.popleft().result()
         self.digest = Pin(self._expected.algorithm, self._hash.hexdigest())
         self._expected.check(self.size, self.digest)
 

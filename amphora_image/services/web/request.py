@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HOPS = 10
-#: What is given on at once: large, so that a block costs little, and small, so that all that is done to it finds it in the
-#: core's own cache.
-BLOCK_BYTES = 256 * 1024
+#: What is given on at once: large, so that a block costs little, and small against the memory.
+BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

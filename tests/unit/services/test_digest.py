@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
-import threading
 from dataclasses import replace
 
 import pytest
@@ -39,19 +38,6 @@ def test_what_is_held_already_is_hashed_first():
     with verified([WHOLE[5:]], Expected(replace(REFERENCE, pin=RIGHT), size=len(WHOLE))) as stream:
         stream.feed(WHOLE[:5])
         assert b"".join(stream) == WHOLE[5:]
-
-
-def test_whoever_works_on_the_blocks_has_them_hashed_in_its_own_thread():
-    before = threading.active_count()
-    with verified(BLOCKS, Expected(replace(REFERENCE, pin=RIGHT))) as stream:
-        stream.hash_here()
-        assert b"".join(stream) == WHOLE
-        assert threading.active_count() == before
-    with verified(BLOCKS[2:], Expected(replace(REFERENCE, pin=WRONG))) as stream:
-        stream.feed(BLOCKS[0])
-        stream.hash_here()
-        with pytest.raises(DigestMismatchError, match=RIGHT.digest):
-            list(stream)
 
 
 def test_the_last_step_raises_where_the_digest_is_wrong():
