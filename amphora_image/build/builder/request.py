@@ -28,10 +28,12 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _EMULATORS = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _KEYRINGS = Path("/usr/share/keyrings")
-_KEYRING_PACKAGES = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring"}
+_KEYRING_PACKAGES = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring (in Debian since 13)"}
+#: Our own base system, which takes a key ring by itself.
+OWN_BASE = "amphora-debian"
 #: Elements of base systems, with the program that unpacks them, which is on the building machine, and whose they are.
 _BOOTSTRAPS = (
-    ("amphora-debian", "mmdebstrap", "debian"),
+    (OWN_BASE, "mmdebstrap", "debian"),
     ("debian-minimal", "debootstrap", "debian"),
     ("ubuntu-minimal", "debootstrap", "ubuntu"),
 )

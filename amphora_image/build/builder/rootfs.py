@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import selectors
+import shlex
 import shutil
 import sys
 from collections import deque
@@ -20,6 +21,7 @@ from amphora_image.build.builder.enclosure import Enclosure, place_sudo
 from amphora_image.build.builder.keeping import ELEMENT, VARIABLE, Keeper
 from amphora_image.build.builder.output import failure_of, phase_of
 from amphora_image.build.builder.questions import Questions
+from amphora_image.build.builder.request import OWN_BASE
 from amphora_image.build.builder.stages import Stages
 from amphora_image.build.programs import SEARCHED
 from amphora_image.errors import ConfigurationError, DestinationError, DiskFullError
@@ -178,4 +180,23 @@ def _environment(request: Request, folder: Path, sudo: Path) -> Mapping[str, str
         "USER": kept.get("USER", "root"),
     }
     epoch = {} if request.disk.epoch is None else {"SOURCE_DATE_EPOCH": str(request.disk.epoch)}
-    return {**kept, **request.environment, **epoch, **fixed}
+    given = {**kept, **request.environment}
+    return {**given, **({} if OWN_BASE in request.elements else own_keys(given)), **epoch, **fixed}
+
+
+def own_keys(given: Mapping[str, str]) -> Mapping[str, str]:
+    """Say, as variables, that a key ring that was given is trusted, by the base system and by what unpacks it.
+
+    diskimage-builder's own elements would have apt-key take it up, which needs GnuPG in the base system: none has it.
+    """
+    ring = given.get("DIB_APT_KEYRING") or given.get("DIB_DEBIAN_KEYRING")
+    if not ring:
+        return {}
+    unpacking = ("DIB_DEBOOTSTRAP_EXTRA_ARGS", "DIB_MMDEBSTRAP_EXTRA_ARGS")
+    extra = {name: f"{given.get(name, '')} --keyring={shlex.quote(ring)}".strip() for name in unpacking}
+    return {
+        "DIB_APT_KEYRING": "",
+        "DIB_DEBIAN_KEYRING": "",
+        "DIB_ADD_APT_KEYS": given.get("DIB_ADD_APT_KEYS") or ring,
+        **extra,
+    }

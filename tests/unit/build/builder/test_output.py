@@ -82,6 +82,12 @@ def test_any_other_failure_is_told_with_its_phase_and_the_first_complaint():
     assert str(error) == "the build failed while installing: E: this is it; see /x.log"
 
 
+def test_the_name_of_a_hook_is_no_sign_of_what_went_wrong():
+    error = failure("dib-run-parts Running /tmp/hooks/root.d/09-apt-keyring", "E: gnupg is not installed")
+    assert isinstance(error, BuildFailedError)
+    assert "E: gnupg is not installed" in str(error)
+
+
 def test_a_failure_without_complaint_is_told_with_the_last_line():
     assert "last words" in str(failure("first", "last words", ""))
     assert "it said nothing" in str(failure())

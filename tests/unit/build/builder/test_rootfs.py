@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from amphora_image.build.builder.rootfs import forget_the_build
+from amphora_image.build.builder.rootfs import forget_the_build, own_keys
 
 
 def test_what_tells_builds_apart_is_removed_and_nothing_outside_the_tree(tmp_path):
@@ -15,3 +15,14 @@ def test_what_tells_builds_apart_is_removed_and_nothing_outside_the_tree(tmp_pat
     forget_the_build(tree)
     assert (outside / "dib_arguments").exists()
     assert [path.name for path in (tree / "var" / "cache" / "ldconfig").iterdir()] == ["another"]
+
+
+def test_a_key_ring_of_ones_own_is_trusted_without_apt_key():
+    given = {"DIB_APT_KEYRING": "/keys/my ring.gpg", "DIB_MMDEBSTRAP_EXTRA_ARGS": "--aptopt=x"}
+    found = own_keys(given)
+    assert found["DIB_APT_KEYRING"] == found["DIB_DEBIAN_KEYRING"] == ""
+    assert found["DIB_ADD_APT_KEYS"] == "/keys/my ring.gpg"
+    assert found["DIB_DEBOOTSTRAP_EXTRA_ARGS"] == "--keyring='/keys/my ring.gpg'"
+    assert found["DIB_MMDEBSTRAP_EXTRA_ARGS"] == "--aptopt=x --keyring='/keys/my ring.gpg'"
+    assert own_keys({}) == {}
+    assert own_keys({**given, "DIB_ADD_APT_KEYS": "/more"})["DIB_ADD_APT_KEYS"] == "/more"
