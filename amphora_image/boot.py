@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from amphora_image.clients.cinder import VolumeStore
     from amphora_image.models import FoundServer
+    from amphora_image.sharing import PairedBuild
 
 LOG = logging.getLogger(__name__)
 
@@ -54,8 +55,8 @@ class BootRequest:
     """What a server is to be, apart from its image.
 
     ``files`` maps a path on the config drive to the file's text (Nova takes at most 5 files of 10 KiB each by
-    default); ``user_data`` is text. ``zone`` is Nova's availability zone, ``volume_zone`` Cinder's. Two requests of the
-    same ``pair`` boot one image; where that is not told, the server group stands for it.
+    default); ``user_data`` is text. ``zone`` is Nova's availability zone, ``volume_zone`` Cinder's. ``pair`` tells which
+    other request is to boot the same image; where it is not given, the server group does.
     """
 
     name: str
@@ -69,12 +70,7 @@ class BootRequest:
     server_group_id: str | None = None
     zone: str | None = None
     volume_zone: str | None = None
-    pair: str | None = None
-
-    @property
-    def paired_by(self) -> str | None:
-        """Name what the two requests of a pair have in common; None where there is nothing."""
-        return self.pair or self.server_group_id
+    pair: PairedBuild | None = None
 
 
 @dataclass(frozen=True, slots=True)

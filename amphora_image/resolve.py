@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from amphora_image.clients.glance import ImageStore
     from amphora_image.config.policy import Policy, Wanted
     from amphora_image.models import Candidate
+    from amphora_image.sharing import PairedBuild
 
 LOG = logging.getLogger(__name__)
 
@@ -45,10 +46,12 @@ class Resolver:
         self._images = images
         self._project_id = project_id
         self._lookups: SharedLookups[Choice] = SharedLookups()
-        self._pairs: PairMemory[Image] = PairMemory(clock)
+        self._pairs = PairMemory(clock)
 
-    def resolve(self, wanted: Wanted, policy: Policy, *, owner: str | None = None, pair: str | None = None) -> Image:
-        """Choose the image for ``wanted``; both amphorae of ``pair`` get the same one.
+    def resolve(
+        self, wanted: Wanted, policy: Policy, *, owner: str | None = None, build: PairedBuild | None = None
+    ) -> Image:
+        """Choose the image for ``wanted``; where ``build`` is one of a pair, both get the same one.
 
         ``owner`` is the build's own argument. Where no image passes the rules, the deprecated ``amp_image_id`` is
         tried, with a warning; after a look-up that failed it is not.
@@ -59,28 +62,29 @@ class Resolver:
         :raises NoOwnerError: whose images to trust is not known.
         :raises AmphoraImageError: Keystone or Glance refuses or gives no answer within the deadline.
         """
-        if not pair or not policy.pair_window_seconds:
-            return self._decide(wanted, policy, owner)
-        key = (pair, wanted.reference)
-        image, of_pair = self._pairs.first(key, policy.pair_window_seconds, lambda: self._decide(wanted, policy, owner))
-        if not of_pair:
+        image = self._decide(wanted, policy, owner)
+        if build is None or not policy.pair_window_seconds:
             return image
-        # The tag may have moved since, which is no reason to boot a mixed pair; every other rule still holds.
-        rules = self._rules(wanted, policy, owner)
-        current = self._images.get(image.id)
-        if current is None or (objection := rules.objection(current)):
-            reason = "it is gone" if current is None else objection
-            LOG.warning("Image %s of the first amphora of pair %s is not used again: %s", image.id, pair, reason)
-            return self._decide(wanted, policy, owner)
-        return Image.of(current, f"{image.chosen_by}, as the other of its pair")
+        other = self._pairs.settle(build, wanted.reference, image, policy.pair_window_seconds)
+        if other is None:
+            return image
+        # The tag has moved since, which is no reason to boot a mixed pair; every other rule still holds.
+        current = self._images.get(other.id)
+        objection = self._rules(wanted, policy, owner).objection(current) if current else "it is gone"
+        if current is None or objection:
+            LOG.warning("Image %s of the other amphora of a pair is not used again: %s", other.id, objection)
+            return image
+        return Image.of(current, f"{other.chosen_by}, as the other of its pair")
 
-    def boot_failed(self, wanted: Wanted, pair: str | None) -> None:
-        """Give back what a build took of its pair's decision: nothing came of it."""
-        self._pairs.failed((pair, wanted.reference))
+    def boot_failed(self, build: PairedBuild | None) -> None:
+        """Forget what was chosen for a build, of which nothing came."""
+        if build is not None:
+            self._pairs.failed(build)
 
-    def booted(self, wanted: Wanted, pair: str | None, server_id: str) -> None:
+    def booted(self, build: PairedBuild | None, server_id: str) -> None:
         """Note the server that a build led to."""
-        self._pairs.came_of((pair, wanted.reference), server_id)
+        if build is not None:
+            self._pairs.came_of(build, server_id)
 
     def deleted(self, server_id: str) -> None:
         """Forget the decision that led to a server: the image of one that existed before decides nothing."""

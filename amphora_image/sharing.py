@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How builds that run at the same time share what one of them finds out.
 
-Neither class knows what is shared, and neither has a timer: an answer is never older than the build that uses it, but
-for the second of a pair.
+Neither class has a timer: an answer is never older than the build that uses it, but for the second of a pair.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from amphora_image.trail import note_shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable, Iterable
+
+    from amphora_image.models import Image
 
 T = TypeVar("T")
 
@@ -71,75 +72,94 @@ class SharedLookups(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Kept(Generic[T]):
-    """One pair's decision, made or in the making, and when it ends to count."""
+class PairedBuild:
+    """A build of which another may be the other of its pair: that of the same ``group``.
 
-    decision: Future[T]
+    ``siblings`` knows better where it is given: it tells the names of all builds that are of this one's operation, and
+    None where it cannot, so that the group counts. It is asked only where the answer makes a difference.
+    """
+
+    group: str | None = None
+    name: str = ""
+    siblings: Callable[[], Collection[str] | None] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """What a build has chosen, until when it counts, the server it led to, and whose group's pair it has completed."""
+
+    build: PairedBuild
+    wanted: Hashable
+    image: Image
     until: float
+    is_alone: bool = True
+    first: _Kept | None = None
+    server_id: str = ""
 
 
-class PairMemory(Generic[T]):
-    """Give the second of two callers with one key the decision of the first. Thread-safe.
+class PairMemory:
+    """Keep what builds have chosen, for the second of a pair to follow the first. Thread-safe.
 
-    A pair is two: the decision is used up by the second caller, so that a failover, which builds in the same server
-    group, decides afresh. A second caller that comes while the first still decides waits for it. What fails gives its
-    use back, and what is deleted takes its decision with it.
+    A group's pair is two: once the second has come, what the first has chosen counts no longer, so that a failover, which
+    builds in the same group, decides afresh. What fails gives its part back, and what is deleted is forgotten.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._open: dict[Hashable, _Kept[T]] = {}
-        self._used: dict[Hashable, _Kept[T]] = {}
-        self._outcomes: dict[str, tuple[Hashable, _Kept[T]]] = {}
+        self._kept: list[_Kept] = []
 
-    def first(self, key: Hashable, window_seconds: float, decide: Callable[[], T]) -> tuple[T, bool]:
-        """Give ``(decision, True)`` of an earlier caller within the window, else ``(decide(), False)``."""
-        mine: Future[T] = Future()
+    def settle(self, build: PairedBuild, wanted: Hashable, image: Image, window_seconds: float) -> Image | None:
+        """Keep ``image`` as chosen for ``wanted``, and give the one that the other of the pair has, where it is another."""
         with self._lock:
-            self._purge()
-            earlier = self._open.pop(key, None)
-            if earlier is None:
-                self._open[key] = _Kept(mine, self._clock() + window_seconds)
-            else:
-                self._used[key] = earlier
-        if earlier is not None:
-            if earlier.decision.exception() is None:
-                return earlier.decision.result(), True
-            return decide(), False
-        try:
-            decision = decide()
-        except BaseException as error:
+            now = self._clock()
+            self._kept = [kept for kept in self._kept if now < kept.until]
+            mine, earlier = _Kept(build, wanted, image, now + window_seconds), self._kept
+            self._kept = [*earlier, mine]
+            if build.siblings is None:
+                return _differing(mine, _of_group(mine, earlier))
+        others = [kept for kept in earlier if _differing(mine, kept)]
+        if not others:
+            return None
+        names = build.siblings()
+        if names is None:
             with self._lock:
-                self._open.pop(key, None)
-            mine.set_exception(error)
-            raise
-        mine.set_result(decision)
-        return decision, False
+                return _differing(mine, _of_group(mine, others))
+        return next((kept.image for kept in others if kept.build.name in names), None)
 
-    def failed(self, key: Hashable) -> None:
-        """Undo one use of a decision, of which nothing came: the first's is dropped, the second's may be used again."""
+    def failed(self, build: PairedBuild) -> None:
+        """Forget what a build has chosen, for nothing came of it; a group's first may be followed by another."""
         with self._lock:
-            if self._open.pop(key, None) is None and (used := self._used.pop(key, None)) is not None:
-                self._open[key] = used
+            for mine in [kept for kept in self._kept if kept.build is build]:
+                self._kept.remove(mine)
+                if mine.first is not None:
+                    mine.first.is_alone = True
 
-    def came_of(self, key: Hashable, outcome: str) -> None:
-        """Note what a decision led to, by an id."""
+    def came_of(self, build: PairedBuild, server_id: str) -> None:
+        """Note the server that a build led to."""
         with self._lock:
-            kept = self._open.get(key) or self._used.get(key)
-            if kept is not None:
-                self._outcomes[outcome] = (key, kept)
+            for mine in self._kept:
+                if mine.build is build:
+                    mine.server_id = server_id
 
-    def gone(self, outcome: str) -> None:
-        """Drop the decision that led to what does not exist any more."""
+    def gone(self, server_id: str) -> None:
+        """Forget what led to a server that does not exist any more."""
         with self._lock:
-            key, kept = self._outcomes.pop(outcome, (None, None))
-            for decisions in (self._open, self._used):
-                if kept is not None and decisions.get(key) is kept:
-                    del decisions[key]
+            self._kept = [kept for kept in self._kept if kept.server_id != server_id]
 
-    def _purge(self) -> None:
-        now = self._clock()
-        self._open = {key: kept for key, kept in self._open.items() if now < kept.until}
-        self._used = {key: kept for key, kept in self._used.items() if now < kept.until}
-        self._outcomes = {name: one for name, one in self._outcomes.items() if now < one[1].until}
+
+def _differing(mine: _Kept, other: _Kept | None) -> Image | None:
+    """Give the image of ``other`` where it was chosen for the same and is another one."""
+    differs = other is not None and other.wanted == mine.wanted and other.image.id != mine.image.id
+    return other.image if other is not None and differs else None
+
+
+def _of_group(mine: _Kept, earlier: Iterable[_Kept]) -> _Kept | None:
+    """Find the first of a group, whose second ``mine`` is now."""
+    for kept in earlier:
+        same = mine.build.group is not None and (kept.build.group, kept.wanted) == (mine.build.group, mine.wanted)
+        if same and kept.is_alone:
+            kept.is_alone = mine.is_alone = False
+            mine.first = kept
+            return kept
+    return None

@@ -31,6 +31,7 @@ from amphora_image.relation.client import InstanceAwareImageService
 from amphora_image.relation.recorder import Recorder
 from amphora_image.relation.values import parse_uuid
 from amphora_image.resolve import resolver_of
+from amphora_image.sharing import PairedBuild
 from amphora_image.trail import recorded
 
 if TYPE_CHECKING:
@@ -95,9 +96,11 @@ class Runtime:
 
         :raises AmphoraImageError: no server was left behind, but for :class:`AmbiguousBuildError`, which names it.
         """
+        if request.pair is None and request.server_group_id:
+            request = replace(request, pair=PairedBuild(request.server_group_id))
         with recorded() as trail:
             image, server = self._build(wanted, request, owner, booter or self.booter)
-        self.resolver.booted(wanted, request.paired_by, server.id)
+        self.resolver.booted(request.pair, server.id)
         if self.recorder is not None:
             self.recorder.booted(server.id, image.id)
         LOG.info(
@@ -116,16 +119,16 @@ class Runtime:
                 if error.resource != "image":
                     raise
                 # Deleted between look-up and boot: one new look-up, then the next image or the same error.
-                self.resolver.boot_failed(wanted, request.paired_by)
+                self.resolver.boot_failed(request.pair)
                 image = self._resolve(wanted, request, owner)
                 LOG.warning("%s; now %s", error, image.id)
                 return image, self._boot(image, request, booter)
         except Exception:
-            self.resolver.boot_failed(wanted, request.paired_by)
+            self.resolver.boot_failed(request.pair)
             raise
 
     def _resolve(self, wanted: Wanted, request: BootRequest, owner: str | None) -> Image:
-        return self.resolver.resolve(wanted, self.policy, owner=owner, pair=request.paired_by)
+        return self.resolver.resolve(wanted, self.policy, owner=owner, build=request.pair)
 
     def _boot(self, image: Image, request: BootRequest, booter: Booter) -> Server:
         """Boot what fits, as far as that is to be checked."""

@@ -2,7 +2,7 @@
 """A controller worker in a process of its own: Octavia's configuration, a compute driver by its name, one for each task.
 
 Run as a program it reads a call a line (``{"id": …, "method": …, "arguments": {…}}``) and prints an outcome a line, with
-the seconds of CPU it took. The class at the other end is :class:`Worker`.
+the seconds of CPU that the driver took. The class at the other end is :class:`Worker`.
 """
 
 from __future__ import annotations
@@ -109,14 +109,17 @@ def main() -> None:
     printing = threading.Lock()
 
     def handle(call: dict[str, Any]) -> None:
-        began = time.thread_time()
+        outcome: dict[str, Any] = {}
         try:
-            made = DriverManager("octavia.compute.drivers", driver, invoke_on_load=True).driver
-            answer = getattr(made, call["method"])(**call["arguments"])
-            outcome = {"result": json.loads(json.dumps(answer, default=lambda one: one.to_dict()))}
+            driver_class = DriverManager("octavia.compute.drivers", driver).driver
+            began = time.thread_time()
+            try:
+                answer = getattr(driver_class(), call["method"])(**call["arguments"])
+            finally:
+                outcome["cpu_seconds"] = time.thread_time() - began
+            outcome["result"] = json.loads(json.dumps(answer, default=lambda one: one.to_dict()))
         except Exception as error:  # noqa: BLE001 - told to the other side
-            outcome = {"kind": type(error).__name__, "error": str(error)}
-        outcome["cpu_seconds"] = time.thread_time() - began
+            outcome |= {"kind": type(error).__name__, "error": str(error)}
         with printing:
             print(json.dumps({"id": call["id"], **outcome}), file=protocol, flush=True)
 

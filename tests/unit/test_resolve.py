@@ -11,6 +11,7 @@ from amphora_image.config.policy import Policy, Wanted
 from amphora_image.errors import NoImageError, NoOwnerError, PinAlgorithmError, ServiceUnavailableError
 from amphora_image.reference import IdReference, Pin, TagReference
 from amphora_image.resolve import Resolver
+from amphora_image.sharing import PairedBuild
 
 WANTED = Wanted(TagReference("amphora"), "the build's argument")
 POLICY = Policy()
@@ -137,41 +138,42 @@ def test_an_id_is_looked_up_once_and_passes_the_rules(images, resolver):
 
 def test_both_of_a_pair_get_one_image_though_the_tag_moves(images, resolver):
     first = images.add("v1", "amphora")
-    one = resolver.resolve(WANTED, POLICY, pair="group")
+    one = resolver.resolve(WANTED, POLICY, build=PairedBuild("group"))
     second = images.add("v2", "amphora", minutes=1)
-    other = resolver.resolve(WANTED, POLICY, pair="group")
+    other = resolver.resolve(WANTED, POLICY, build=PairedBuild("group"))
     assert one.id == other.id == first.id
     assert other.chosen_by.endswith(", as the other of its pair")
-    assert resolver.resolve(WANTED, POLICY, pair="group").id == second.id
+    assert resolver.resolve(WANTED, POLICY, build=PairedBuild("group")).id == second.id
 
 
 @pytest.mark.parametrize("change", [{"status": "deactivated"}, {"hidden": True}, {"owner": "theirs"}, None])
 def test_the_other_of_a_pair_decides_itself_when_the_image_may_no_longer_be_booted(images, resolver, caplog, change):
     first = images.add("v1", "amphora")
-    resolver.resolve(WANTED, POLICY, pair="group")
+    resolver.resolve(WANTED, POLICY, build=PairedBuild("group"))
     second = images.add("v2", "amphora", minutes=1)
     if change is None:
         del images.candidates[first.id]
     else:
         images.change(first.id, **change)
-    assert resolver.resolve(WANTED, POLICY, pair="group").id == second.id
+    assert resolver.resolve(WANTED, POLICY, build=PairedBuild("group")).id == second.id
     assert "is not used again" in caplog.text
 
 
 def test_a_pair_window_of_zero_resolves_each_on_its_own(images, resolver):
     policy = Policy(pair_window_seconds=0)
     images.add("v1", "amphora")
-    resolver.resolve(WANTED, policy, pair="group")
+    resolver.resolve(WANTED, policy, build=PairedBuild("group"))
     second = images.add("v2", "amphora", minutes=1)
-    assert resolver.resolve(WANTED, policy, pair="group").id == second.id
+    assert resolver.resolve(WANTED, policy, build=PairedBuild("group")).id == second.id
 
 
 def test_after_a_failed_boot_the_pair_decides_afresh(images, resolver):
     images.add("v1", "amphora")
-    resolver.resolve(WANTED, POLICY, pair="group")
-    resolver.boot_failed(WANTED, "group")
+    failed = PairedBuild("group")
+    resolver.resolve(WANTED, POLICY, build=failed)
+    resolver.boot_failed(failed)
     second = images.add("v2", "amphora", minutes=1)
-    assert resolver.resolve(WANTED, POLICY, pair="group").id == second.id
+    assert resolver.resolve(WANTED, POLICY, build=PairedBuild("group")).id == second.id
 
 
 def test_fifty_builds_at_once_share_look_ups_and_see_a_tag_that_moved(images, resolver):
@@ -207,33 +209,34 @@ def test_an_explanation_judges_all_and_raises_nothing(images, resolver):
 
 def test_after_a_failed_boot_of_the_other_its_retry_still_gets_the_image_of_the_first(images, resolver):
     first = images.add("v1", "amphora")
-    for _ in range(2):
-        resolver.resolve(WANTED, POLICY, pair="group")
+    resolver.resolve(WANTED, POLICY, build=PairedBuild("group"))
+    resolver.resolve(WANTED, POLICY, build=(failed := PairedBuild("group")))
     images.add("v2", "amphora", minutes=1)
-    resolver.boot_failed(WANTED, "group")
-    assert resolver.resolve(WANTED, POLICY, pair="group").id == first.id
+    resolver.boot_failed(failed)
+    assert resolver.resolve(WANTED, POLICY, build=PairedBuild("group")).id == first.id
 
 
 def test_the_image_of_a_server_that_existed_before_decides_nothing(images, resolver):
     images.add("v1", "amphora")
-    resolver.resolve(WANTED, POLICY, pair="group")
-    resolver.booted(WANTED, "group", "server-1")
+    resolver.resolve(WANTED, POLICY, build=(existed := PairedBuild("group")))
+    resolver.booted(existed, "server-1")
     resolver.deleted("server-1")
     second = images.add("v2", "amphora", minutes=1)
-    assert resolver.resolve(WANTED, POLICY, pair="group").id == second.id
+    assert resolver.resolve(WANTED, POLICY, build=PairedBuild("group")).id == second.id
 
 
 def test_deleting_the_servers_of_an_earlier_pair_leaves_a_failovers_decision_alone(images, resolver):
     for number in (1, 2):
         images.add("v1", "amphora")
-        resolver.resolve(WANTED, POLICY, pair="group")
-        resolver.booted(WANTED, "group", f"old-{number}")
+        resolver.resolve(WANTED, POLICY, build=(old := PairedBuild("group")))
+        resolver.booted(old, f"old-{number}")
     chosen = images.add("v2", "amphora", minutes=1)
-    assert resolver.resolve(WANTED, POLICY, pair="group").id == chosen.id
-    resolver.booted(WANTED, "group", "new-1")
+    new = PairedBuild("group")
+    assert resolver.resolve(WANTED, POLICY, build=new).id == chosen.id
+    resolver.booted(new, "new-1")
     resolver.deleted("old-1")
     images.add("v3", "amphora", minutes=2)
-    assert resolver.resolve(WANTED, POLICY, pair="group").id == chosen.id
+    assert resolver.resolve(WANTED, POLICY, build=PairedBuild("group")).id == chosen.id
 
 
 PIN = Pin("sha512", "ab" * 64)

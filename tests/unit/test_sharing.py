@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from amphora_image.sharing import PairMemory, SharedLookups
+from amphora_image.models import Image
+from amphora_image.sharing import PairedBuild, PairMemory, SharedLookups
 
 
 class Desk:
@@ -104,55 +105,88 @@ def test_nothing_is_kept_when_nobody_waits():
     assert not lookups._lines
 
 
-def test_the_second_of_a_pair_gets_the_decision_of_the_first_and_the_third_decides_afresh():
-    pairs, decisions = PairMemory(lambda: 0.0), iter("abc")
-    assert pairs.first("group", 600, lambda: next(decisions)) == ("a", False)
-    assert pairs.first("group", 600, lambda: next(decisions)) == ("a", True)
-    assert pairs.first("group", 600, lambda: next(decisions)) == ("b", False)
+def settled(pairs, build, image_id, wanted="wanted"):
+    other = pairs.settle(build, wanted, Image(id=image_id, chosen_by="test"), 600)
+    return other and other.id
 
 
-def test_a_decision_is_not_reused_after_the_window():
+def of_operation(name, names, group=None):
+    """A build whose operation can be asked for, and how often it was."""
+    asked = []
+
+    def siblings():
+        asked.append(name)
+        return names
+
+    return PairedBuild(group, name, siblings), asked
+
+
+def test_the_second_of_a_group_follows_the_first_and_the_third_decides_afresh():
+    pairs = PairMemory(lambda: 0.0)
+    assert [settled(pairs, PairedBuild("group"), image) for image in "abc"] == [None, "a", None]
+    assert settled(pairs, PairedBuild("group"), "d") == "c"
+
+
+def test_two_of_a_group_that_agree_are_a_pair_too():
+    pairs = PairMemory(lambda: 0.0)
+    assert [settled(pairs, PairedBuild("group"), image) for image in "aab"] == [None, None, None]
+
+
+def test_builds_of_other_groups_or_for_something_else_decide_each_on_its_own():
+    pairs = PairMemory(lambda: 0.0)
+    assert settled(pairs, PairedBuild("group"), "a") is None
+    assert settled(pairs, PairedBuild("other"), "b") is None
+    assert settled(pairs, PairedBuild("group"), "b", "something else") is None
+
+
+def test_a_decision_is_not_used_again_after_the_window():
     now = [0.0]
-    pairs, decisions = PairMemory(lambda: now[0]), iter("abc")
-    pairs.first("group", 600, lambda: next(decisions))
+    pairs = PairMemory(lambda: now[0])
+    settled(pairs, PairedBuild("group"), "a")
     now[0] = 600.0
-    assert pairs.first("group", 600, lambda: next(decisions)) == ("b", False)
+    assert settled(pairs, PairedBuild("group"), "b") is None
 
 
-def test_a_forgotten_decision_is_not_reused():
-    pairs, decisions = PairMemory(lambda: 0.0), iter("abc")
-    pairs.first("group", 600, lambda: next(decisions))
-    pairs.failed("group")
-    assert pairs.first("group", 600, lambda: next(decisions)) == ("b", False)
+def test_a_forgotten_decision_is_not_used_again():
+    pairs, failed = PairMemory(lambda: 0.0), PairedBuild("group")
+    settled(pairs, failed, "a")
+    pairs.failed(failed)
+    assert settled(pairs, PairedBuild("group"), "b") is None
 
 
-def test_the_second_waits_while_the_first_decides():
-    pairs, desk = PairMemory(lambda: 0.0), Desk()
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(pairs.first, "group", 600, desk.answer)
-        assert desk.arrived.acquire(timeout=10)
-        second = pool.submit(pairs.first, "group", 600, desk.answer)
-        wait_until(lambda: not pairs._open)
-        desk.release.release()
-        assert (first.result(), second.result()) == ((1, False), (1, True))
+def test_of_two_that_come_at_once_one_follows_the_other():
+    pairs, together = PairMemory(lambda: 0.0), threading.Barrier(2)
 
-
-def test_where_the_first_could_not_decide_the_second_does():
-    pairs, desk = PairMemory(lambda: 0.0), Desk()
-
-    def fail():
-        desk.answer()
-        raise LookupError("ordered")
+    def settle(image):
+        together.wait(10)
+        return settled(pairs, PairedBuild("group"), image)
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(pairs.first, "group", 600, fail)
-        assert desk.arrived.acquire(timeout=10)
-        second = pool.submit(pairs.first, "group", 600, lambda: "mine")
-        wait_until(lambda: not pairs._open)
-        desk.release.release()
-        with pytest.raises(LookupError):
-            first.result()
-        assert second.result() == ("mine", False)
+        assert {None} < set(pool.map(settle, "ab")) < {None, "a", "b"}
+
+
+def test_whose_operation_a_build_is_of_is_asked_only_where_another_image_was_chosen():
+    pairs = PairMemory(lambda: 0.0)
+    first, asked_first = of_operation("one", {"one", "two"})
+    second, asked_second = of_operation("two", {"one", "two"})
+    alike, asked_alike = of_operation("three", {"three"})
+    assert [settled(pairs, build, "a") for build in (first, alike)] == [None, None]
+    assert settled(pairs, second, "b") == "a"
+    assert (asked_first, asked_alike, asked_second) == ([], [], ["two"])
+
+
+def test_what_is_of_another_operation_decides_afresh_though_the_group_is_the_same():
+    pairs = PairMemory(lambda: 0.0)
+    settled(pairs, of_operation("one", {"one"}, "group")[0], "a")
+    assert settled(pairs, of_operation("two", {"two"}, "group")[0], "b") is None
+
+
+def test_where_the_operation_cannot_be_told_the_group_counts():
+    pairs = PairMemory(lambda: 0.0)
+    settled(pairs, of_operation("one", None, "group")[0], "a")
+    settled(pairs, of_operation("other", None, None)[0], "a")
+    assert settled(pairs, of_operation("two", None, "group")[0], "b") == "a"
+    assert settled(pairs, of_operation("four", None, None)[0], "b") is None
 
 
 def test_an_interrupted_leader_leaves_nobody_waiting():

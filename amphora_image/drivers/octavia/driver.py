@@ -9,7 +9,7 @@ task, in the worker, the health manager, housekeeping and the API: constructing 
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import tenacity
@@ -24,12 +24,13 @@ from amphora_image.boot import Booter, BootRequest, random_name
 from amphora_image.config import register_own_opts
 from amphora_image.config.options import AMPHORA_IMAGE
 from amphora_image.drivers.octavia.attributes import StockAttributes, load
-from amphora_image.drivers.octavia.operation import operation_for
+from amphora_image.drivers.octavia.operation import of_one_operation
 from amphora_image.drivers.octavia.ports import attach
 from amphora_image.drivers.octavia.views import Volumes, amphora_of
 from amphora_image.drivers.runtime import made
 from amphora_image.errors import ResourceNotFoundError
 from amphora_image.models import Image
+from amphora_image.sharing import PairedBuild
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +83,7 @@ class OctaviaComputeDriver(StockAttributes, compute_base.ComputeBase):  # type: 
             user_data=user_data,
             server_group_id=server_group_id,
             zone=(availability_zone or {}).get(constants.COMPUTE_ZONE, CONF.nova.availability_zone),
-            pair=operation_for(name) if CONF.amphora_image.pair_window_seconds else None,
+            pair=PairedBuild(server_group_id, name, partial(of_one_operation, name)),
         )
         volumes = Volumes(self.volume_driver, availability_zone) if _boots_from_volume() else None
         try:
