@@ -74,6 +74,7 @@ class Resolver:
         if current is None or objection:
             LOG.warning("Image %s of the other amphora of a pair is not used again: %s", other.id, objection)
             return image
+        self._pairs.follow(build, other)
         return Image.of(current, f"{other.chosen_by}, as the other of its pair")
 
     def boot_failed(self, build: PairedBuild | None) -> None:

@@ -94,7 +94,7 @@ class _Kept:
     until: float
     is_alone: bool = True
     first: _Kept | None = None
-    server_id: str = ""
+    server_id: str | None = None
 
 
 class PairMemory:
@@ -114,26 +114,34 @@ class PairMemory:
         with self._lock:
             now = self._clock()
             self._kept = [kept for kept in self._kept if now < kept.until]
-            mine, earlier = _Kept(build, wanted, image, now + window_seconds), self._kept
-            self._kept = [*earlier, mine]
-            if build.siblings is None:
-                return _differing(mine, _of_group(mine, earlier))
-        others = [kept for kept in earlier if _differing(mine, kept)]
-        if not others:
-            return None
+            mine = _Kept(build, wanted, image, now + window_seconds)
+            others = [kept for kept in self._kept if _differ(kept, mine)]
+            of_group = _of_group(mine, self._kept)
+            self._kept.append(mine)
+        if build.siblings is None or not others:
+            return of_group.image if of_group in others else None
         names = build.siblings()
-        if names is None:
-            with self._lock:
-                return _differing(mine, _of_group(mine, others))
-        return next((kept.image for kept in others if kept.build.name in names), None)
+        with self._lock:
+            for kept in self._kept:  # what has failed meanwhile is there no more
+                if kept in others and (kept is of_group if names is None else kept.build.name in names):
+                    return kept.image
+        return None
+
+    def follow(self, build: PairedBuild, image: Image) -> None:
+        """Keep the other's image as that of a build, in the place of its own choice."""
+        with self._lock:
+            for mine in self._kept:
+                if mine.build is build:
+                    mine.image = image
 
     def failed(self, build: PairedBuild) -> None:
-        """Forget what a build has chosen, for nothing came of it; a group's first may be followed by another."""
+        """Forget what a build has chosen, for nothing came of it; the other of its group may be followed by another."""
         with self._lock:
             for mine in [kept for kept in self._kept if kept.build is build]:
                 self._kept.remove(mine)
-                if mine.first is not None:
-                    mine.first.is_alone = True
+                for kept in self._kept:
+                    if kept is mine.first or kept.first is mine:
+                        kept.first, kept.is_alone = None, True
 
     def came_of(self, build: PairedBuild, server_id: str) -> None:
         """Note the server that a build led to."""
@@ -148,17 +156,17 @@ class PairMemory:
             self._kept = [kept for kept in self._kept if kept.server_id != server_id]
 
 
-def _differing(mine: _Kept, other: _Kept | None) -> Image | None:
-    """Give the image of ``other`` where it was chosen for the same and is another one."""
-    differs = other is not None and other.wanted == mine.wanted and other.image.id != mine.image.id
-    return other.image if other is not None and differs else None
+def _differ(one: _Kept, other: _Kept) -> bool:
+    """Tell whether two were chosen for the same and are not the same."""
+    return one.image.id != other.image.id and one.wanted == other.wanted
 
 
 def _of_group(mine: _Kept, earlier: Iterable[_Kept]) -> _Kept | None:
     """Find the first of a group, whose second ``mine`` is now."""
+    if mine.build.group is None:
+        return None
     for kept in earlier:
-        same = mine.build.group is not None and (kept.build.group, kept.wanted) == (mine.build.group, mine.wanted)
-        if same and kept.is_alone:
+        if kept.is_alone and kept.build.group == mine.build.group and kept.wanted == mine.wanted:
             kept.is_alone = mine.is_alone = False
             mine.first = kept
             return kept

@@ -111,8 +111,8 @@ class Runtime:
         return image, server
 
     def _build(self, wanted: Wanted, request: BootRequest, owner: str | None, booter: Booter) -> tuple[Image, Server]:
-        image = self._resolve(wanted, request, owner)
         try:
+            image = self._resolve(wanted, request, owner)
             try:
                 return image, self._boot(image, request, booter)
             except ResourceNotFoundError as error:

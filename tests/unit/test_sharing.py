@@ -187,6 +187,41 @@ def test_where_the_operation_cannot_be_told_the_group_counts():
     settled(pairs, of_operation("other", None, None)[0], "a")
     assert settled(pairs, of_operation("two", None, "group")[0], "b") == "a"
     assert settled(pairs, of_operation("four", None, None)[0], "b") is None
+    assert settled(pairs, of_operation("three", None, "group")[0], "c") is None
+
+
+def test_a_group_whose_operations_could_not_be_told_decides_afresh_after_a_pair_that_agreed():
+    pairs = PairMemory(lambda: 0.0)
+    for name in ("one", "two"):
+        settled(pairs, of_operation(name, None, "group")[0], "a")
+    assert settled(pairs, of_operation("three", None, "group")[0], "b") is None
+
+
+def test_where_the_first_fails_it_may_follow_the_second():
+    pairs, first, second = PairMemory(lambda: 0.0), PairedBuild("group"), PairedBuild("group")
+    settled(pairs, first, "a")
+    assert settled(pairs, second, "b") == "a"
+    pairs.follow(second, Image(id="a", chosen_by="test"))
+    pairs.failed(first)
+    assert settled(pairs, PairedBuild("group"), "b") == "a"
+
+
+def test_what_fails_while_its_operation_is_asked_for_is_not_followed():
+    pairs, first = PairMemory(lambda: 0.0), PairedBuild(None, "one", lambda: None)
+    settled(pairs, first, "a")
+
+    def siblings():
+        pairs.failed(first)
+        return {"one"}
+
+    assert settled(pairs, PairedBuild(None, "two", siblings), "b") is None
+
+
+def test_to_delete_a_server_that_has_no_id_forgets_nothing():
+    pairs = PairMemory(lambda: 0.0)
+    settled(pairs, PairedBuild("group"), "a")
+    pairs.gone("")
+    assert settled(pairs, PairedBuild("group"), "b") == "a"
 
 
 def test_an_interrupted_leader_leaves_nobody_waiting():
