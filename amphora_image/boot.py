@@ -121,6 +121,8 @@ class Booter:
         try:
             server_id = self._create(request, source)
         except AmbiguousBuildError:
+            if volume_id is not None:
+                LOG.warning("Boot volume %s stays, for server %s may be there and use it", volume_id, request.name)
             raise
         except Exception:
             self._drop(volume_id)
@@ -158,8 +160,14 @@ class Booter:
         )
 
     def _find_out(self, lost: Lost, error: AmphoraImageError, deadline_seconds: float) -> str:
-        """Give the id of the server that a lost request made after all, or raise ``error`` again."""
-        server_id = look_for(self._servers, lost, deadline_seconds=deadline_seconds, sleep=self._sleep)
+        """Give the id of the server that a lost request made after all, or raise ``error`` again.
+
+        :raises AmbiguousBuildError: Nova refuses to tell.
+        """
+        try:
+            server_id = look_for(self._servers, lost, deadline_seconds=deadline_seconds, sleep=self._sleep)
+        except AmphoraImageError as refusal:
+            raise AmbiguousBuildError(lost.name, f"{error}; and it cannot be looked for: {refusal}") from error
         if server_id is None:
             raise error
         LOG.warning(
@@ -173,7 +181,7 @@ class Booter:
             return
         try:
             self._volumes.delete(volume_id)
-        except AmphoraImageError as error:
+        except Exception as error:  # noqa: BLE001 - a host's own driver has errors of its own
             LOG.error("Boot volume %s is left behind: %s", volume_id, error)  # noqa: TRY400 - the build's error is raised
 
 

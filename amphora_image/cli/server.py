@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _OLDER_THAN_SECONDS = 600
 _ORPHANS_EPILOG = (
-    "Example, with the credentials of an administrator of Octavia: `openstack loadbalancer amphora list -c compute_id "
-    "-f value | amphora-image --config-file FILE server orphans --known-file -`. Look at each server before you delete "
+    "Example, with the credentials of an administrator of Octavia: `openstack loadbalancer amphora list --long "
+    "-c compute_id -f value | amphora-image --config-file FILE server orphans --known-file -`. Look at each server before you delete "
     "it: `amphora-image server show ID`, then `amphora-image server delete ID`."
 )
 _SHOWN = ("id", "name", "status", "management_ip", "flavor_id", "zone", "image_id", "volume_id", "fault")

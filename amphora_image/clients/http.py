@@ -9,6 +9,7 @@ counts for security is left to them: they open the connections, verify certifica
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -35,14 +36,16 @@ class Http(requests.Session):
 
     Proxies and CA bundles from the environment count as ever, but are read once for each host. Cookies are not kept,
     and ``~/.netrc`` is not read: who we are is the token's matter. Connections have keystoneauth's keep-alive, and its
-    ``tls_ciphers`` and ``tls_min_version`` where ``tls`` has them.
+    ``tls_ciphers`` and ``tls_min_version`` where ``tls`` has them. What can be asked again, a read or a token, is waited for
+    no longer than ``reading_seconds``.
 
     :raises ValueError: there is no such version of TLS.
     :raises OSError: there are no such ciphers.
     """
 
-    def __init__(self, *, tls: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, tls: Mapping[str, str] | None = None, reading_seconds: float = math.inf) -> None:
         super().__init__()
+        self._reading_seconds = reading_seconds
         keeping = _HostAdapter(pool_maxsize=_CONNECTIONS, **(tls or {}))
         for scheme in list(self.adapters):
             self.mount(scheme, keeping)
@@ -53,6 +56,8 @@ class Http(requests.Session):
 
         :raises requests.RequestException: no answer came, or none that can be read.
         """
+        if (method == "GET" or url.endswith("/auth/tokens")) and self._reading_seconds < math.inf:
+            keywords["timeout"] = min(keywords.get("timeout") or math.inf, self._reading_seconds)
         data, follow = keywords.get("data"), keywords.get("allow_redirects", True)
         is_plain = isinstance(data, str | bytes | None) and _PLAIN_URL.fullmatch(url)
         if follow or not is_plain or keywords.keys() - _USUAL:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: Group of options → what the catalogue calls its service.
 SERVICE_TYPES = {GLANCE: "image", NOVA: "compute", CINDER: "block-storage", NEUTRON: "network"}
 
+#: As many reads that nobody answers fit into the deadline for all of them: one that hangs is no reason to give up.
+_READS = 3
+
 #: Options that keystoneauth's later releases have.
 _TLS_OPTIONS = ("tls_ciphers", "tls_min_version")
 
@@ -89,7 +92,8 @@ def _http(conf: cfg.ConfigOpts) -> Http:
     """
     found = {name: getattr(conf[SERVICE_AUTH], name, None) for name in _TLS_OPTIONS}
     try:
-        return Http(tls={name: value for name, value in found.items() if value})
+        reading_seconds = conf[AMPHORA_IMAGE].retry_deadline_seconds / _READS
+        return Http(tls={name: value for name, value in found.items() if value}, reading_seconds=reading_seconds)
     except (OSError, ValueError) as error:
         problem = f"[service_auth] {' or '.join(_TLS_OPTIONS)} cannot be used: {error}"
         raise ConfigurationError(problem, "write ciphers as OpenSSL does, and a version as 1.2 or 1.3") from error

@@ -91,7 +91,6 @@ _NOVA = [
         "random_amphora_name_length",
         default=0,
         min=0,
-        max=10,
         help="Length of a random name given to each server instead of the amphora's; 0 keeps the amphora's.",
     ),
     cfg.StrOpt("availability_zone", help="Nova availability zone of amphorae, where a build names none."),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class FakeServers:
-    """Keeps servers; ``created`` has the arguments of each create, ``faults`` are raised by the next ones.
+    """Keeps servers; ``created`` has the arguments of each create, ``faults`` are raised by the next ones,
+    ``find_faults`` by the next looks for a name.
 
     With ``accepts_before_fault`` a create that fails has made its server all the same.
 
@@ -27,6 +28,7 @@ class FakeServers:
     def __init__(self, *, looks: int = 1, ends_as: str = "ACTIVE") -> None:
         self.created: list[dict[str, Any]] = []
         self.faults: list[Exception] = []
+        self.find_faults: list[Exception] = []
         self.accepts_before_fault = False
         self.age_seconds = 0.0
         self.found: list[str] = []
@@ -48,6 +50,8 @@ class FakeServers:
 
     def find(self, name: str) -> list[FoundServer]:
         self.found.append(name)
+        if self.find_faults:
+            raise self.find_faults.pop(0)
         return [
             FoundServer(server=one, age_seconds=self.age_seconds) for one in self.servers.values() if one.name == name
         ]

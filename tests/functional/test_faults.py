@@ -156,7 +156,7 @@ def test_a_folder_in_the_place_of_an_ini(fault, tmp_path):
         ("amphora_image__trust_any_owner", "perhaps", "correct the value"),
         ("amphora_image__zone_image_tags", "zone", "correct the value"),
         ("controller_worker__volume_driver", "zork", "correct the value"),
-        ("nova__random_amphora_name_length", "11", "correct the value"),
+        ("nova__random_amphora_name_length", "-1", "correct the value"),
         ("amphora_image__image_ref", "my amphora", "write glance://tag/my%20amphora"),
     ],
 )

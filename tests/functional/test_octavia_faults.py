@@ -120,7 +120,7 @@ def bench_of(worker, cloud, tag, proxies):
         ("glance", Fault(LIST), False),
         ("glance", Fault(LIST, status=200), False),
         ("glance", Fault(LIST, status=401), True),
-        ("glance", Fault(LIST, hold_seconds=5), False),
+        ("glance", Fault(LIST, hold_seconds=30), False),
         ("nova", Fault(POST, status=503), False),
         ("nova", Fault(POST, status=429, headers=LATER), False),
     ],

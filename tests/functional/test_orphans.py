@@ -145,5 +145,5 @@ def test_faults_end_as_with_every_command(cloud, command):
 
 def test_help_teaches_where_the_known_ids_come_from(command):
     told = " ".join(command("server", "orphans", "--help").stdout.split())
-    assert "openstack loadbalancer amphora list -c compute_id -f value | amphora-image" in told
+    assert "openstack loadbalancer amphora list --long -c compute_id -f value | amphora-image" in told
     assert "nothing is deleted" in told

@@ -9,6 +9,7 @@ from fakes.nova import FakeServers
 from amphora_image.adopt import is_unique
 from amphora_image.boot import Booter, BootRequest, Deadlines, random_name, wait_until_active, wait_until_gone
 from amphora_image.errors import (
+    AccessDeniedError,
     AmbiguousBuildError,
     QuotaExceededError,
     ServerFailedError,
@@ -89,6 +90,32 @@ def test_failing_to_delete_the_volume_is_logged_and_hides_nothing(caplog):
     with pytest.raises(QuotaExceededError):
         Booter(servers, volumes).boot(IMAGE, REQUEST)
     assert "is left behind" in caplog.text
+
+
+def test_no_error_of_a_hosts_own_volume_driver_hides_why_the_build_failed(caplog):
+    class ForeignError(Exception):
+        pass
+
+    servers, volumes = FakeServers(), FakeVolumes()
+    servers.faults.append(QuotaExceededError("Nova", "instances"))
+    volumes.delete_faults.append(ForeignError("no such volume"))
+    with pytest.raises(QuotaExceededError):
+        Booter(servers, volumes).boot(IMAGE, REQUEST)
+    assert "is left behind: no such volume" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "fault", [lambda name: AmbiguousBuildError(name, "reset"), lambda _: ServiceUnavailableError("Nova", "503")]
+)
+def test_a_server_that_cannot_be_looked_for_is_named_and_keeps_its_volume(fault, caplog):
+    servers, volumes, name = FakeServers(), FakeVolumes(), "amphora-6f2c9d1e-4b7a-4c55-9e0d-1a2b3c4d5e6f"
+    servers.faults.append(fault(name))
+    servers.find_faults.append(AccessDeniedError("Nova", "list servers", "policy"))
+    with pytest.raises(AmbiguousBuildError, match=f"{name}.*cannot be looked for"):
+        Booter(servers, volumes).boot(IMAGE, replace(REQUEST, name=name))
+    (volume_id,) = volumes.volumes
+    assert f"Boot volume {volume_id} stays, for server {name} may be there" in caplog.text
+    assert len(servers.created) == 1
 
 
 def test_without_a_volume_nova_is_not_asked_and_nothing_is_deleted():

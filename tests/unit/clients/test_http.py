@@ -220,3 +220,19 @@ def test_a_proxys_connection_is_not_taken_for_the_hosts(monkeypatch):
         session.close()
         assert proxy.asked[0].startswith(f"GET {wire.url}/a".encode())
         assert len(wire.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "asked", "waits"),
+    [
+        ("GET", "http://glance/v2/images", 60.0, 20.0),
+        ("GET", "http://glance/v2/images", 5.0, 5.0),
+        ("GET", "http://glance/v2/images", None, 20.0),
+        ("POST", "http://keystone/v3/auth/tokens", 60.0, 20.0),
+        ("POST", "http://nova/v2.1/servers", 60.0, 60.0),
+        ("POST", "http://nova/v2.1/servers", None, None),
+    ],
+)
+def test_what_can_be_asked_again_is_waited_for_a_part_of_the_time(method, url, asked, waits):
+    _, settings = sent_by(Http(reading_seconds=20.0), method, url, timeout=asked)
+    assert settings["timeout"] == waits
