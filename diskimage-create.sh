@@ -186,7 +186,14 @@ work=${work:-$PWD}
 mkdir -p "$work" "$cache"
 options+=(--work-dir "$work")
 
-amphora-image build "${options[@]}" || exit 1
+# Octavia's script leaves it to diskimage-builder to call sudo; here all of the build takes the rights of root.
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || missing "Building takes the rights of root: sudo is not installed. Exiting."
+    as_root=(sudo --preserve-env env "PATH=$PATH")
+fi
+"${as_root[@]}" "$(command -v amphora-image)" build "${options[@]}" || exit 1
+[ ${#as_root[@]} -eq 0 ] || sudo chown "$(id -u):$(id -g)" "$output" "$output".*
 
 agent=${DIB_REPOREF_amphora_agent:-${DIB_INSTALLTYPE_amphora_agent:-pinned}}
 echo "Successfully built the amphora using the $agent amphora-agent."

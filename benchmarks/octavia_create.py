@@ -47,6 +47,7 @@ _KINDS = (
 )
 _COUNTS = {
     "all requests": (),
+    "those without the polls": ("nova: polls of a server",),
     "those without the network driver's": ("nova: ports plugged",),
     "those without the polls either": ("nova: ports plugged", "nova: polls of a server"),
 }

@@ -180,7 +180,7 @@ def _request(options: argparse.Namespace) -> Request:
     from amphora_image.build.builder import TYPES, Request  # noqa: PLC0415 - heavy
     from amphora_image.build.builder.mirrors import mirrors  # noqa: PLC0415 - heavy
     from amphora_image.build.builder.request import machine_architecture  # noqa: PLC0415 - heavy
-    from amphora_image.build.elements import FOLDER, SYSTEMS, Composition  # noqa: PLC0415 - heavy
+    from amphora_image.build.elements import DISK_ELEMENTS, FOLDER, SYSTEMS, Composition  # noqa: PLC0415 - heavy
     from amphora_image.errors import UnknownChoiceError  # noqa: PLC0415 - heavy
 
     for wanted, known, what in ((options.os, SYSTEMS, "operating system"), (options.type, TYPES, "type of image")):
@@ -196,14 +196,17 @@ def _request(options: argparse.Namespace) -> Request:
         root_account=options.root_password,
     )
     elements = (system.element, "tiny-balancer") if options.tiny else composition.elements()
-    elements = tuple(options.only_elements.split()) or elements
+    # The disk is assembled here: what would have diskimage-builder do it, which a list of Octavia's names, is left out.
+    named = (*options.only_elements.split(), *options.element)
+    own = tuple(name for name in named if name not in DISK_ELEMENTS)
+    elements = own if options.only_elements else (*elements, *own)
     output = None if options.output == "-" else Path(options.output or f"{_OUTPUT}.{options.type}").absolute()
     log = options.log_file or (output.with_name(f"{output.name}.log") if output else Path("amphora-image-build.log"))
     release = options.release or os.environ.get("DIB_RELEASE") or system.release
-    own = os.environ.get("ELEMENTS_PATH", "")
+    others = os.environ.get("ELEMENTS_PATH", "")
     boot = BootOptions() if options.kernel_options is None else BootOptions(kernel_options=options.kernel_options)
     return Request(
-        elements=("user-space-disk", *elements, *options.element),
+        elements=("user-space-disk", *elements),
         packages=tuple(options.package),
         type=options.type,
         disk=Disk(
@@ -224,7 +227,7 @@ def _request(options: argparse.Namespace) -> Request:
             "DIB_RELEASE": release,
             **mirrors(options.os.partition("-")[0], Path("/etc/apt"), os.environ),
         },
-        elements_path=(FOLDER, *(Path(each).absolute() for each in own.split(os.pathsep) if each)),
+        elements_path=(FOLDER, *(Path(each).absolute() for each in others.split(os.pathsep) if each)),
         with_base=not options.tiny,
         trace=options.trace,
     )

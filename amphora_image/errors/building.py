@@ -112,8 +112,8 @@ class MirrorUnavailableError(RetryableError):
 
     def __str__(self) -> str:
         return (
-            f"the packages could not be fetched: {one_line(self.detail)}; "
-            f"name a mirror that answers in DIB_DISTRIBUTION_MIRROR, or try again later (log: {self.log})"
+            f"the packages could not be fetched: {one_line(self.detail)}; name a mirror that answers in "
+            f"DIB_DISTRIBUTION_MIRROR, an index in pip's configuration, or try again later (log: {self.log})"
         )
 
 

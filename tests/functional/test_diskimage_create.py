@@ -228,6 +228,24 @@ def test_elements_of_ones_own_are_added_and_all_may_be_replaced(door):
     assert door.options()["--only-elements"] == "vm ubuntu-minimal haproxy-octavia"
 
 
+def test_who_is_not_root_builds_by_sudo_and_gets_what_was_built(door):
+    """The issue: "so that existing pipelines run unchanged": Octavia's is run by who may call sudo."""
+    for name, text in (
+        ("id", '[ "$1" = -u ] && echo 1000 || echo 1001'),
+        ("sudo", 'echo "$@" >>"$CALLS.sudo"\n[ "$1" = chown ] && exit\nshift\nexec "$@"'),
+    ):
+        (door.bin / name).write_text(f"#!/bin/sh\n{text}\n")
+        (door.bin / name).chmod(0o755)
+    result = door.run("-r", "canary-8")
+    assert result.returncode == 0, result.stderr
+    assert door.environment()["AMPHORA_ROOT_PASSWORD"] == "canary-8"
+    first, last = (door.folder / "calls.sudo").read_text().splitlines()
+    assert first.startswith(f"--preserve-env env PATH={door.bin}:")
+    assert f" {door.command} build --os ubuntu-minimal " in first
+    assert "canary-8" not in first
+    assert last.startswith(f"chown 1000:1001 {door.folder}/amphora-x64-haproxy.qcow2 ")
+
+
 def test_a_checkout_of_diskimage_builder_is_found(door):
     (door.folder / "dib/bin").mkdir(parents=True)
     door.command.write_text('#!/bin/sh\necho "$PATH" >"$CALLS"\nexit 1\n')

@@ -244,7 +244,7 @@ def test_the_record_of_a_build_keeps_no_secret(tree, tmp_path):
     saved.mkdir(parents=True)
     (saved / "dib_environment").write_text(record)
     places = {"DIB_MANIFEST_IMAGE_DIR": "etc/dib-manifests", "DIB_MANIFEST_SAVE_DIR": str(saved.parent)}
-    tree.run("amphora/cleanup.d/05-manifest-secrets", **places)
+    tree.run("user-space-disk/cleanup.d/05-manifest-secrets", **places)
     kept = tree.text("etc/dib-manifests/dib_environment")
     assert 'DIB_RELEASE="trixie"' in kept
     assert '"https://mirror.example.com/debian"' in kept
@@ -255,7 +255,7 @@ def test_the_record_of_a_build_keeps_no_secret(tree, tmp_path):
 def test_a_mirrors_account_is_not_in_the_images_sources(tree):
     tree.file("etc/apt/sources.list", "deb https://user:canary@mirror.example.com/debian trixie main\n")
     tree.file("etc/apt/sources.list.d/more.list", "deb http://canary@mirror.example.com/more trixie main\n")
-    tree.run("amphora-debian/finalise.d/90-public-sources")
+    tree.run("user-space-disk/finalise.d/90-public-sources")
     assert tree.text("etc/apt/sources.list") == "deb https://mirror.example.com/debian trixie main\n"
     assert tree.text("etc/apt/sources.list.d/more.list") == "deb http://mirror.example.com/more trixie main\n"
 

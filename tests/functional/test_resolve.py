@@ -176,7 +176,7 @@ def test_a_newer_image_that_cannot_be_booted_does_not_hide_an_older_one_that_can
 def test_a_strangers_image_is_never_chosen_by_default_and_the_explanation_says_whose_it_is(
     cloud, open_runtime, tag, visibility
 ):
-    """Bad input, faults: a stranger's private, accepted-shared and public image."""
+    """Bad input, faults: a stranger's private, accepted-shared and public image; CVE-2019-3895."""
     ours = cloud.upload("v1", tag)
     foreign = strangers_image(cloud, tag, visibility)
     runtime = open_runtime()

@@ -159,7 +159,7 @@ def test_the_driver_under_octavias_contract_needs_member(cloud, tag, least):
         assert member.calls() == {LIST, CREATE}
         try:
             made.append(octavia.call("build", name=f"amphora-{uuid.uuid4()}", **given))
-            assert member.calls() == {IMAGE, CREATE}
+            assert member.calls() == {LIST, CREATE}
             until(
                 lambda: octavia.call("status", compute_id=made[0]) == "UP", seconds=60, what="a server that is ACTIVE"
             )
@@ -232,6 +232,10 @@ def test_promotion_needs_member_and_history_reader(cloud, tag, least, of):
         refused(of(less, "promote", new, "--tag", tag), "Glance")
         succeeded(of(member, "promote", new, "--tag", tag))
         assert member.calls() == {LIST, IMAGE, PATCH, TAG, UNTAG}
+        succeeded(of(member, "rollback", "--tag", tag))
+        assert member.calls() == {LIST, IMAGE, PATCH, TAG, UNTAG}
+        succeeded(of(member, "promote", new, "--tag", tag))
+        member.calls()
         refused(of(less, "rollback", "--tag", tag), "Glance")
         refused(of(less, "quarantine", new, "--reason", "bad"), "Glance")
         less.calls()
@@ -267,6 +271,9 @@ def test_publishing_needs_member_and_import_info_reader(cloud, least, of, tmp_pa
         less.calls()
         succeeded(of(less, "import-info"))
         assert less.calls() == {METHODS, STORES}
+        refused(of(less, "import-info", "--probe"), "Glance")
+        succeeded(of(member, "import-info", "--probe"))
+        assert member.calls() >= {METHODS, STORES, MAKE}
         succeeded(of(member, "publish", file, "--name", name))
         assert member.calls() == {METHODS, STORES, LIST, MAKE, UPLOAD, IMAGE, TASKS, PATCH}
         succeeded(of(member, "publish", file, "--name", f"{name}-2", "--all-stores"))

@@ -17,15 +17,29 @@ from pathlib import Path
 import pytest
 from support.program import AMPHORA_IMAGE, run
 
+from amphora_image.build.builder.mirrors import mirrors
+
 _BUILD_SECONDS = 900
 _TINY = ("build", "--os", "debian", "--release", "bookworm", "--tiny", "--compression", "zstd")
+
+
+#: What must not get into an image: the account of its mirror, and what a variable's name says is secret.
+_CANARIES = ("canary-4b1d", "canary-9e7c")
+
+
+def secrets():
+    """Variables that tell them to a build."""
+    found = mirrors("debian", Path("/etc/apt"), {})
+    accounts = {name: uri.replace("://", f"://builder:{_CANARIES[0]}@", 1) for name, uri in found.items()}
+    return {**accounts, "DIB_TRIAL_TOKEN": _CANARIES[1]}
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """The image, built once for all."""
     folder = tmp_path_factory.mktemp("tiny")
-    ended = run([AMPHORA_IMAGE, *_TINY, "-o", "tiny.qcow2", "-f", "json"], folder, timeout=_BUILD_SECONDS)
+    command = [AMPHORA_IMAGE, *_TINY, "-o", "tiny.qcow2", "-f", "json"]
+    ended = run(command, folder, timeout=_BUILD_SECONDS, environ=secrets())
     assert ended.code == 0, ended.stderr
     assert json.loads(ended.stdout)["path"] == str(folder / "tiny.qcow2")
     return folder / "tiny.qcow2"
@@ -78,6 +92,16 @@ def test_what_is_in_it_can_be_told_without_booting_it(tiny, tmp_path):
         assert part in ended.stdout
 
 
+def test_no_secret_of_the_build_is_in_it_or_beside_it_without_booting_it(tiny, tmp_path):
+    """The issue: "no secret in the image (a test greps it for canaries)"."""
+    raw = tmp_path / "tiny.raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", tiny, raw], check=True)
+    texts = [raw.read_bytes(), *(path.read_bytes() for path in tiny.parent.glob("tiny.qcow2.*.json"))]
+    assert b"DIB_RELEASE" in texts[0], "what is searched is not compressed"
+    assert len(texts) == 3
+    assert [canary for canary in _CANARIES if any(canary.encode() in text for text in texts)] == []
+
+
 def test_a_build_leaves_the_image_and_what_is_known_of_it_and_nothing_else(tiny):
     """The issue: "SBOM (SPDX or CycloneDX, by a library), SHA-256/512 and the inputs as JSON beside the image"."""
     assert sorted(path.name for path in tiny.parent.iterdir() if not path.name.startswith(".")) == [
@@ -95,7 +119,8 @@ def test_a_build_leaves_the_image_and_what_is_known_of_it_and_nothing_else(tiny)
 
 def test_a_second_build_begins_with_what_the_first_has_kept(tiny, tmp_path):
     """The issue: "Cache: downloads and root file system by content"; with ``--no-cache`` it would begin anew."""
-    ended = run([AMPHORA_IMAGE, *_TINY, "-o", tmp_path / "again.qcow2"], tiny.parent, timeout=_BUILD_SECONDS)
+    command = [AMPHORA_IMAGE, *_TINY, "-o", tmp_path / "again.qcow2"]
+    ended = run(command, tiny.parent, timeout=_BUILD_SECONDS, environ=secrets())
     assert ended.code == 0, ended.stderr
     assert "taking from the cache: the system with all installed" in ended.stderr
     told = [run([AMPHORA_IMAGE, "inspect", each, "-f", "json"], tmp_path) for each in (tiny, tmp_path / "again.qcow2")]

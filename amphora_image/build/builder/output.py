@@ -41,14 +41,14 @@ _RUNNER = "dib-run-parts "
 _NO_ROOM = re.compile(r".*No space left on device.*|.*You don't have enough free space.*")
 _UNTRUSTED = re.compile(
     r".*(?:NO_PUBKEY|EXPKEYSIG|is not signed|signatures couldn't be verified|[Uu]nknown key|"
-    r"signed by unknown key|no valid OpenPGP|Missing key|not verified|keyring).*"
+    r"signed by unknown key|no valid OpenPGP|Missing key|[EW]: .*(?:not verified|keyring)).*"
 )
 _NO_RELEASE = re.compile(r".*(?:does not have a Release file|No such script: .*|[Ii]nvalid Release file).*")
 _NO_PACKAGE = re.compile(r".*(?:Unable to locate package|has no installation candidate|No match for argument).*")
 _UNREACHABLE = re.compile(
     r".*(?:Temporary failure resolving|Could not resolve|Couldn't resolve|Could not connect|Unable to connect|"
     r"Connection (?:refused|timed out|failed)|Failed to fetch|Cannot initiate the connection|"
-    r"Couldn't download|Cannot download|Failed getting release file).*"
+    r"Couldn't download|Cannot download|Failed getting release file|after connection broken by).*"
 )
 _COMPLAINT = re.compile(r"(?:E: |ERROR|Error|error:|fatal:|.*: error: ).*")
 

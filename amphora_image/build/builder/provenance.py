@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import re
 import uuid
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ BILL = ".cdx.json"
 _KINDS = {"dpkg": "deb", "rpm": "rpm"}
 _BLOCK_BYTES = 1 << 20
 _ACCOUNT = re.compile(r"(?<=://)[^/@\s]*@")
+#: What a variable is called that holds a secret; as in the element that keeps such ones out of the image.
+_SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,14 @@ class Digests:
 
 def provenance(request: Request, name: str, digests: Digests) -> str:
     """Write the image's digests and what it was made of as JSON; no account of a mirror, and no password, is in it."""
+    variables = {
+        name: value for name, value in os.environ.items() if name.startswith("DIB_") and not _SECRET.search(name)
+    }
+    variables |= request.environment
     inputs: dict[str, Any] = {
         "elements": list(request.elements),
         "packages": list(request.packages),
-        "variables": {name: _ACCOUNT.sub("", value) for name, value in sorted(request.environment.items())},
+        "variables": {name: _ACCOUNT.sub("", value) for name, value in sorted(variables.items())},
         "architecture": request.disk.architecture,
         "type": request.type,
         "disk_size": request.disk.size,
@@ -82,10 +89,11 @@ def bill(found: Inspection, name: str, digests: Digests, *, epoch: int | None) -
     release = system.release if system else None
     whole = Component(name=name, version=release, type=ComponentType.OPERATING_SYSTEM, bom_ref=name)
     bom.metadata.component = whole
-    kind = _KINDS.get(found.package_system or "", "generic")
-    for package in found.packages or ():
+    kind, space = _KINDS.get(found.package_system or "", "generic"), system.id if system else None
+    listed = [(kind, space, package) for package in found.packages or ()]
+    for kind, space, package in [*listed, *(("pypi", None, package) for package in found.pip_packages)]:
         qualifiers = {"arch": package.architecture} if package.architecture else None
-        url = PackageURL(kind, system.id if system else None, package.name, package.version, qualifiers)
+        url = PackageURL(kind, space, package.name, package.version, qualifiers)
         bom.components.add(
             Component(
                 name=package.name, version=package.version, type=ComponentType.LIBRARY, purl=url, bom_ref=str(url)

@@ -86,8 +86,8 @@ def make_root(request: Request, folder: Path, phase: Callable[[str], object]) ->
         with Enclosure([*command, *elements], environment=environment, folder=folder) as enclosure:
             if not watch.until_packed(enclosure.output):
                 code = enclosure.wait()
-                lines = [*watch.lines, f"disk-image-create ended with {code}"]
-                raise failure_of(lines, watch.phase, work=str(request.work), log=str(request.log))
+                lines = watch.lines or [f"disk-image-create ended with {code}"]
+                raise failure_of(list(lines), watch.phase, work=str(request.work), log=str(request.log))
     except OSError as error:
         kind = DiskFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else DestinationError
         raise kind(str(request.work), error.strerror or str(error)) from error

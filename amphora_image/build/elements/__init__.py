@@ -9,6 +9,10 @@ from typing import Final
 
 #: For ELEMENTS_PATH. A folder an element, with a README.rst that says its variables.
 FOLDER: Final = pathlib.Path(__file__).parent
+#: Elements by which diskimage-builder makes a disk with a boot loader, which is done here in their place.
+DISK_ELEMENTS: Final = frozenset(
+    {"block-device-efi", "block-device-efi-lvm", "block-device-gpt", "block-device-mbr", "bootloader", "grub2", "vm"}
+)
 
 
 @dataclass(frozen=True)

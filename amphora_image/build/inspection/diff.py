@@ -98,6 +98,8 @@ def _packages(image: Inspection) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for each in image.packages or ():
         found.setdefault(each.name, []).append(each.version)
+    for each in image.pip_packages:
+        found.setdefault(f"pip: {each.name}", []).append(each.version)
     return {name: ", ".join(sorted(set(versions))) for name, versions in found.items()}
 
 

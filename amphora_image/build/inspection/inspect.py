@@ -18,7 +18,7 @@ from amphora_image.build.inspection.partitions import EFI_SYSTEM, Slice, Table, 
 from amphora_image.build.inspection.privileged import privileged_files
 from amphora_image.build.inspection.probe import UNREAD, probe
 from amphora_image.build.inspection.report import Inspection, Package, Partition
-from amphora_image.build.inspection.software import agent_of, haproxy_of
+from amphora_image.build.inspection.software import agent_of, haproxy_of, pip_packages
 from amphora_image.build.inspection.structure import DamagedError, MissingDecoderError, UnsupportedError
 from amphora_image.build.inspection.system import system_of
 from amphora_image.build.inspection.units import enabled_units
@@ -120,6 +120,7 @@ def _report(path: Path, image: Opened) -> Inspection:
         system=system,
         package_system=package_system,
         packages=packages,
+        pip_packages=pip_packages(image.tree),
         agent=agent_of(image.tree, packages),
         haproxy=haproxy_of(image.tree, packages),
         units=enabled_units(image.tree),

@@ -85,6 +85,7 @@ class Inspection:
     """All that is known of an image. Sizes are bytes: of the file, of its blocks on this machine's disk, of the disk inside.
 
     ``packages`` is None where the package database is missing or of a kind that is not read; ``warnings`` says why.
+    ``pip_packages`` are what pip has installed, the agent and what it needs among them.
     """
 
     path: str
@@ -99,6 +100,7 @@ class Inspection:
     system: System | None
     package_system: str | None
     packages: tuple[Package, ...] | None
+    pip_packages: tuple[Package, ...]
     agent: Software | None
     haproxy: Software | None
     units: tuple[str, ...]

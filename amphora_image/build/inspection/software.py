@@ -6,17 +6,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from amphora_image.build.inspection.report import Software
+from amphora_image.build.inspection.report import Package, Software
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from amphora_image.build.inspection.report import Package
     from amphora_image.build.inspection.tree import Tree
 
 _AGENT_PACKAGES = ("octavia-amphora-agent", "amphora-agent", "openstack-octavia-amphora-agent", "python3-octavia")
 #: What pip leaves of a distribution, in whichever environment it was installed.
 _AGENT_METADATA = re.compile(r".*/octavia-([^/-]+)(?:-py[0-9.]+)?\.(?:dist|egg)-info")
+#: The same of all that pip has installed: what a distribution's packages bring lies in dist-packages, or in their own list.
+_PIP_METADATA = re.compile(r".*/site-packages/([^/-]+)-([^/-]+)(?:-py[0-9.]+)?\.(?:dist|egg)-info")
 _HAPROXY_PROGRAMS = ("/usr/sbin/haproxy", "/usr/local/sbin/haproxy")
 
 
@@ -27,6 +28,14 @@ def agent_of(tree: Tree, packages: Iterable[Package] | None) -> Software | None:
         if match:
             return Software(version=match[1], origin=path)
     return _packaged(_AGENT_PACKAGES, packages)
+
+
+def pip_packages(tree: Tree) -> tuple[Package, ...]:
+    """Give what pip has installed in any environment, as the agent with all that it needs, in the order of their names."""
+    found = {match.groups() for path in tree.folders if (match := _PIP_METADATA.fullmatch(path))}
+    return tuple(
+        Package(name=name.replace("_", "-").lower(), version=of, architecture="") for name, of in sorted(found)
+    )
 
 
 def haproxy_of(tree: Tree, packages: Iterable[Package] | None) -> Software | None:

@@ -57,8 +57,13 @@ def test_an_amphora_is_built_of_our_elements_and_those_asked_for(monkeypatch):
 
 
 def test_elements_may_be_named_instead_of_ours():
-    request = request_of("--only-elements", "vm ubuntu-minimal haproxy-octavia", "--element", "mine")
-    assert request.elements == ("user-space-disk", "vm", "ubuntu-minimal", "haproxy-octavia", "mine")
+    request = request_of("--only-elements", "ubuntu-minimal haproxy-octavia", "--element", "mine")
+    assert request.elements == ("user-space-disk", "ubuntu-minimal", "haproxy-octavia", "mine")
+
+
+def test_what_would_have_diskimage_builder_make_the_disk_is_left_out():
+    request = request_of("--only-elements", "base vm ubuntu-minimal block-device-efi", "--element", "bootloader")
+    assert request.elements == ("user-space-disk", "base", "ubuntu-minimal")
 
 
 def test_the_tiny_image_has_no_agent():

@@ -13,7 +13,7 @@ from amphora_image.cli.inspect import _columns, _compared, _without_collection
 def seen(shown=(), **given):
     """Show an image of which nothing is known but what is given: what people see, and what programs do."""
     known = dict.fromkeys(Inspection.__slots__) | dict.fromkeys(
-        ("partitions", "units", "accounts", "key_files", "privileged", "warnings"), ()
+        ("partitions", "pip_packages", "units", "accounts", "key_files", "privileged", "warnings"), ()
     )
     names, values = _columns(Inspection(**(known | {"boot": Boot(bios=None, uefi=None)} | given)), shown)
     people = [getattr(value, "human_readable", lambda value=value: value)() for value in values]

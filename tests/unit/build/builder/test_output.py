@@ -82,6 +82,18 @@ def test_any_other_failure_is_told_with_its_phase_and_the_first_complaint():
     assert str(error) == "the build failed while installing: E: this is it; see /x.log"
 
 
+def test_a_package_of_keys_that_is_installed_is_no_sign_of_a_mirror_that_nobody_trusts():
+    error = failure("Setting up debian-archive-keyring (2025.1) ...", "E: Unable to locate package haproxxy")
+    assert isinstance(error, UnknownChoiceError)
+    assert isinstance(failure("E: The keyring /my.gpg does not exist"), UntrustedMirrorError)
+
+
+def test_a_package_index_that_does_not_answer_is_told_as_such():
+    error = failure("WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'", "ERROR: none")
+    assert isinstance(error, MirrorUnavailableError)
+    assert "index" in str(error)
+
+
 def test_the_name_of_a_hook_is_no_sign_of_what_went_wrong():
     error = failure("dib-run-parts Running /tmp/hooks/root.d/09-apt-keyring", "E: gnupg is not installed")
     assert isinstance(error, BuildFailedError)

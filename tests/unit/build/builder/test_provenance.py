@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import types
 
 import pytest
@@ -26,7 +27,11 @@ def test_the_digests_are_those_of_the_file(digests):
     assert digests.sha512 == hashlib.sha512(b"image").hexdigest()
 
 
-def test_what_it_was_made_of_is_told_without_the_account_of_a_mirror(digests, tmp_path):
+def test_what_it_was_made_of_is_told_without_the_account_of_a_mirror(digests, tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("DIB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DIB_REPOREF_amphora_agent", "mine")
+    monkeypatch.setenv("DIB_MIRROR_token", CANARY)
     request = Request(
         elements=["amphora"],
         output=tmp_path / "image",
@@ -39,7 +44,10 @@ def test_what_it_was_made_of_is_told_without_the_account_of_a_mirror(digests, tm
     text = provenance(request, "image", digests)
     told = json.loads(text)
     assert CANARY not in text
-    assert told["inputs"]["variables"] == {"DIB_DISTRIBUTION_MIRROR": "https://mirror.example.org/debian"}
+    assert told["inputs"]["variables"] == {
+        "DIB_DISTRIBUTION_MIRROR": "https://mirror.example.org/debian",
+        "DIB_REPOREF_amphora_agent": "mine",
+    }
     assert told["inputs"]["elements"] == ["amphora"]
     assert told["image"]["sha256"] == digests.sha256
     assert told["builder"]["diskimage-builder"]
@@ -52,11 +60,13 @@ def test_the_bill_names_every_package_and_is_the_same_for_the_same_image(digests
         for name, version in (("haproxy", "2.6.12-1+deb12u3"), ("zlib1g", "1:1.2.13"))
     )
     system = types.SimpleNamespace(id="debian", release="12")
-    found = types.SimpleNamespace(system=system, packages=packages, package_system="dpkg")
+    agent = types.SimpleNamespace(name="octavia", version="19.0.0", architecture="")
+    found = types.SimpleNamespace(system=system, packages=packages, package_system="dpkg", pip_packages=(agent,))
     one, other = (json.loads(bill(found, "a.qcow2", digests, epoch=1_700_000_000)) for _ in range(2))
     assert one == other
     assert [each["purl"] for each in one["components"]] == [
         "pkg:deb/debian/haproxy@2.6.12-1%2Bdeb12u3?arch=amd64",
+        "pkg:pypi/octavia@19.0.0",
         "pkg:deb/debian/zlib1g@1:1.2.13?arch=amd64",
     ]
     assert one["bomFormat"] == "CycloneDX"

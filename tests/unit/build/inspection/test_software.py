@@ -2,7 +2,7 @@
 from fakes.file_system import tree
 
 from amphora_image.build.inspection.report import Package, Software
-from amphora_image.build.inspection.software import agent_of, haproxy_of
+from amphora_image.build.inspection.software import agent_of, haproxy_of, pip_packages
 
 VENV = "opt/amphora-agent-venv/lib/python3.11/site-packages"
 
@@ -16,6 +16,20 @@ def test_the_agent_that_pip_has_installed_is_found_in_its_environment():
         {f"{VENV}/octavia-19.0.1.dev3.dist-info/METADATA": "", f"{VENV}/octavia_lib-3.12.0.dist-info/METADATA": ""}
     )
     assert agent_of(files, ()) == Software(version="19.0.1.dev3", origin=f"/{VENV}/octavia-19.0.1.dev3.dist-info")
+
+
+def test_all_that_pip_has_installed_is_told_and_what_a_distribution_has_is_not():
+    files = tree(
+        {
+            f"{VENV}/octavia-19.0.0.dist-info/METADATA": "",
+            f"{VENV}/Octavia_Lib-3.12.0-py3.11.egg-info/PKG-INFO": "",
+            "usr/lib/python3/dist-packages/cloud_init-25.1.dist-info/METADATA": "",
+        }
+    )
+    assert [(one.name, one.version) for one in pip_packages(files)] == [
+        ("octavia-lib", "3.12.0"),
+        ("octavia", "19.0.0"),
+    ]
 
 
 def test_the_agent_of_a_distribution_is_found():
