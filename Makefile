@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-TARGETS := demo test unit fuzz check downstream downstream-glance tiny-image image-test bench docs package
+TARGETS := demo test unit fuzz check downstream releases downstream-glance tiny-image image-test bench docs package
 
 .DEFAULT_GOAL := help
 .PHONY: help clean $(TARGETS)
@@ -16,6 +16,7 @@ help:
 	@echo 'make fuzz      the property tests on ever new examples, for ten minutes'
 	@echo 'make check     linters, formatter, types, floors, release notes, the sample'
 	@echo 'make downstream  tests of Octavia itself, unmodified, with our driver in place'
+	@echo 'make releases  the same beside each release of Octavia that README names (needs the package index)'
 	@echo 'make downstream-glance  tests of the API of Glance itself, unmodified, with our filter in its pipeline'
 	@echo 'make tiny-image  build a small image and boot it, as root'
 	@echo 'make image-test  build and test a whole amphora, and try what can go wrong, as root'

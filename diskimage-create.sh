@@ -22,7 +22,7 @@ Usage: $(basename "$0") [OPTION]...
     -h  this text
     -i  base system: ubuntu, ubuntu-minimal, debian, fedora, centos, centos-minimal, rocky or rhel (default: ubuntu-minimal)
     -k  kernel package, for ubuntu-minimal (default: linux-image-virtual)
-    -l  log file (default: none)
+    -l  log file (default: beside the output)
     -m  CPU pinning
     -n  no SSH server
     -o  output (default: amphora-x64-haproxy.qcow2)
@@ -60,7 +60,7 @@ missing() {
 }
 
 arch='' system=ubuntu-minimal release='' output='' type=qcow2 size=2
-cache=$HOME/.cache/image-create work='' log='' kernel='' password=''
+cache=${HOME:-}/.cache/image-create work='' log='' kernel='' password=''
 enforcing='' pinning='' nossh='' fips='' trace=''
 
 while getopts "a:b:c:d:efg:hi:k:l:mno:pt:r:s:vw:xy" option; do
@@ -164,6 +164,7 @@ output=${output:-$PWD/amphora-x64-haproxy.qcow2}
 output=${output%".$type"}.$type
 
 options=(--os "$system" --type "$type" --size "${size}G" --output "$output" --overwrite --cache-dir "$cache")
+unset DIB_RELEASE # only -d counts
 [ -z "$release" ] || options+=(--release "$release")
 [ -z "$arch" ] || options+=(--arch "${arch/aarch64/arm64}")
 [ -z "$log" ] || options+=(--log-file "$log")

@@ -21,6 +21,7 @@ from nox.command import CommandFailed
 ROOT = pathlib.Path(__file__).parent
 BIN = pathlib.Path(sys.executable).parent
 ELEMENTS = ROOT / "amphora_image" / "build" / "elements"
+SUDO = ROOT / "amphora_image" / "build" / "builder" / "sudo.sh"
 CONSTRAINTS = ROOT / "constraints.txt"
 SAMPLE = ROOT / "etc" / "amphora_image.conf.sample"
 SPDX = "# SPDX-License-Identifier: Apache-2.0\n"
@@ -40,7 +41,9 @@ def _run(session: nox.Session, *command: str, **environment: str) -> None:
 
 def _scripts() -> list[str]:
     """List our shell scripts, by what they begin with or are called."""
-    candidates = [path for path in (*ROOT.glob("*.sh"), ROOT / ".ci" / "run", *ELEMENTS.rglob("*")) if path.is_file()]
+    candidates = [
+        path for path in (*ROOT.glob("*.sh"), ROOT / ".ci" / "run", SUDO, *ELEMENTS.rglob("*")) if path.is_file()
+    ]
     starts = (b"#!/bin/sh\n", b"#!/bin/bash\n", b"#!/usr/bin/env bash\n")
     return sorted(str(path) for path in candidates if path.suffix == ".bash" or path.read_bytes().startswith(starts))
 
@@ -118,6 +121,24 @@ def check(session: nox.Session) -> None:
 def downstream(session: nox.Session) -> None:
     """Run Octavia's own tests, unmodified, with our driver in the place of Octavia's."""
     _run(session, "python", "tests/downstream/run.py")
+
+
+@nox.session(python=False)
+def releases(session: nox.Session) -> None:
+    """Install beside each release of Octavia that README names, or those after ``--``, and run its own tests with ours."""
+    for release in session.posargs or ("19.0.0", "18.0.1", "17.0.1"):
+        with tempfile.TemporaryDirectory(prefix="amphora-image-release-") as folder:
+            venv.create(folder, with_pip=True, symlinks=True)
+            python = f"{folder}/bin/python"
+            pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check")
+            session.run(*pip, "install", f"octavia=={release}", "fixtures", "testtools", "pytest", external=True)
+            before = session.run(*pip, "freeze", external=True, silent=True).splitlines()
+            session.run(*pip, "install", str(ROOT), external=True)
+            after = session.run(*pip, "freeze", external=True, silent=True).splitlines()
+            if changed := sorted(set(before) - set(after)):
+                session.error(f"installing beside Octavia {release} changed {', '.join(changed)}")
+            session.run(python, "tests/downstream/run.py", external=True)
+            session.log(f"Octavia {release}: {len(before)} installed packages are as they were")
 
 
 @nox.session(python=False, name="downstream-glance")

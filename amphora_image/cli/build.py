@@ -8,11 +8,13 @@ import os
 import re
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cliff.show import ShowOne
 
+from amphora_image.cli.build_contents import add_contents, check_contents
 from amphora_image.cli.build_publish import add_options, check_options, publish_tested
 from amphora_image.cli.program import heed_sigterm
 from amphora_image.errors import ConfigurationError
@@ -57,7 +59,7 @@ class Build(ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Take what to build and where to."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_contents(parser)
+        add_contents(parser)
         add_options(parser)
         parser.add_argument("--type", default="qcow2", metavar="TYPE", help="qcow2 (default), raw, vhd or tar.")
         parser.add_argument(
@@ -110,6 +112,7 @@ class Build(ShowOne):
 
         began = time.monotonic()
         check_options(parsed_args)
+        check_contents(parsed_args)
         request = _request(parsed_args)
         progress = Lines(self.app.stderr)
         build(request, progress.begin)
@@ -133,41 +136,15 @@ class Build(ShowOne):
         return super().run(parsed_args) or self._exit_code
 
 
-def _add_contents(parser: argparse.ArgumentParser) -> None:
-    """Take what shall be in the image."""
-    parser.add_argument("--os", default="ubuntu-minimal", metavar="OS", help="ubuntu-minimal (default), debian, …")
-    parser.add_argument("--release", metavar="NAME", help="Of the system, as its mirror calls it: trixie, noble.")
-    parser.add_argument("--arch", metavar="ARCH", help="amd64 or arm64. Default: this machine's.")
-    parser.add_argument(
-        "--tiny",
-        action="store_true",
-        help="No agent: HAProxy with one fixed answer on port 80, to try a cloud or a pipeline with.",
-    )
-    parser.add_argument(
-        "--element",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="Add an element of ELEMENTS_PATH; may be repeated.",
-    )
-    parser.add_argument(
-        "--only-elements",
-        default="",
-        metavar="NAMES",
-        help="These instead of all that would make an amphora, the operating system's among them; --element adds to them.",
-    )
-    parser.add_argument(
-        "--package", action="append", default=[], metavar="NAME", help="Install a package more; may be repeated."
-    )
-    parser.add_argument("--no-ssh", action="store_true", help="Leave no SSH server in it.")
-    parser.add_argument("--enforcing", action="store_true", help="Mandatory access control that refuses.")
-    parser.add_argument("--cpu-pinning", action="store_true", help="Keep the CPUs but the first to HAProxy.")
-    parser.add_argument("--fips", action="store_true", help="FIPS 140 mode; systems of Red Hat's family.")
-    parser.add_argument(
-        "--root-password",
-        action="store_true",
-        help="Open the account root with the password in AMPHORA_ROOT_PASSWORD: for debugging, never for production.",
-    )
+def _grub_timeout() -> int:
+    """Read how many seconds GRUB waits.
+
+    :raises ConfigurationError: it is no number.
+    """
+    text = os.environ.get("DIB_GRUB_TIMEOUT") or "0"
+    if not text.isdecimal():
+        raise ConfigurationError(f"DIB_GRUB_TIMEOUT is {text!r}", "give seconds, as 0 or 5")
+    return int(text)
 
 
 def _request(options: argparse.Namespace) -> Request:
@@ -204,7 +181,9 @@ def _request(options: argparse.Namespace) -> Request:
     log = options.log_file or (output.with_name(f"{output.name}.log") if output else Path("amphora-image-build.log"))
     release = options.release or os.environ.get("DIB_RELEASE") or system.release
     others = os.environ.get("ELEMENTS_PATH", "")
-    boot = BootOptions() if options.kernel_options is None else BootOptions(kernel_options=options.kernel_options)
+    boot = BootOptions(timeout_seconds=_grub_timeout())
+    if options.kernel_options is not None:
+        boot = replace(boot, kernel_options=options.kernel_options)
     return Request(
         elements=("user-space-disk", *elements),
         packages=tuple(options.package),

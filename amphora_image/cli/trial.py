@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from cliff.lister import Lister
 
 from amphora_image.cli.context import seconds
 from amphora_image.cli.program import heed_sigterm
-from amphora_image.errors import ConfigurationError, TrialFailedError
+from amphora_image.errors import ConfigurationError, DestinationError, TrialFailedError
+from amphora_image.services.fetch import check_destination
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +57,10 @@ class Test(Lister):
         )
         parser.add_argument("--junit", type=Path, metavar="FILE", help="Write the steps as JUnit's XML, too.")
         parser.add_argument(
-            "--console-log", type=Path, metavar="FILE", help="Where the console goes if the image fails."
+            "--console-log",
+            type=Path,
+            metavar="FILE",
+            help="Where the console goes if the image fails; with the firmware after it for both.",
         )
         return parser
 
@@ -66,6 +71,10 @@ class Test(Lister):
             from amphora_image.build.trial import prepare, write_junit  # noqa: PLC0415 - heavy
         except ImportError as error:
             raise ConfigurationError(f"{error.name} is not installed", "pip install 'amphora-image[build]'") from error
+        for path in filter(None, (parsed_args.junit, parsed_args.console_log)):
+            check_destination(path, overwrite=True)
+            if not os.access(path if path.exists() else path.parent, os.W_OK):
+                raise DestinationError(str(path), "we may not write there")
         firmwares = _FIRMWARES[parsed_args.firmware]
         accelerator = self._accelerator(parsed_args.accel)
         trial = prepare(parsed_args.image, firmwares, accelerator=accelerator, boot_seconds=parsed_args.timeout)
@@ -108,6 +117,8 @@ class Test(Lister):
     def _fail(self, options: argparse.Namespace, firmware: str, step: Step, console: str) -> None:
         """Keep the console, and say in one line what failed."""
         kept = options.console_log or Path(f"{options.image.name}.{firmware}.console.log")
+        if options.console_log and options.firmware == "both":
+            kept = kept.with_name(f"{kept.name}.{firmware}")
         kept.write_text(console, encoding="utf-8")
         error = TrialFailedError(f"{step.name!r} ({firmware})", step.failure, str(kept))
         self.app.LOG.error(error)

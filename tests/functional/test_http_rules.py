@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import ssl
+import time
 
 import pytest
 from oslo_config import cfg
@@ -409,3 +410,13 @@ def test_a_signature_in_a_url_is_never_told(web, read):
     with pytest.raises(Exception, match="names no image") as caught:
         read(f"{web.url}?signature=canary{PIN}")
     assert "canary" not in str(caught.value)
+
+
+def test_a_host_that_takes_the_connection_and_never_speaks_tls_is_left_after_the_connect_deadline(conf, read):
+    """The issue: "connect, read and total deadlines"."""
+    conf.set_override("connect_deadline_seconds", 0.3, "image_http")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(SourceUnavailableError, match="TLS did not begin"):
+            read(f"https://127.0.0.1:{silent.getsockname()[1]}/image{PIN}")
+        assert 0.3 <= time.monotonic() - began < 5

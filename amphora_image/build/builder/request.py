@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,11 @@ _EMULATORS = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _KEYRINGS = Path("/usr/share/keyrings")
 _KEYRING_PACKAGES = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring (in Debian since 13)"}
+#: The element that all of an amphora is in.
+AGENT = "amphora"
+_REPOSITORIES = ("amphora_agent", "octavia_lib")
+_CONSTRAINTS = "DIB_REPOLOCATION_upper_constraints"
+_BOOTSTRAP_OPTIONS = ("DIB_DEBOOTSTRAP_EXTRA_ARGS", "DIB_MMDEBSTRAP_EXTRA_ARGS")
 #: Our own base system, which takes a key ring by itself.
 OWN_BASE = "amphora-debian"
 #: Elements of base systems, with the program that unpacks them, which is on the building machine, and whose they are.
@@ -69,7 +75,7 @@ class Request:
 def check(request: Request, *, own_elements: Path) -> None:
     """Refuse what cannot be built; ``own_elements`` is the folder of diskimage-builder's elements.
 
-    :raises UnknownChoiceError: an element or the architecture is unknown.
+    :raises UnknownChoiceError: an element or the architecture is unknown, or a folder is none that diskimage-builder takes.
     :raises DestinationError: the output cannot be written.
     :raises DiskTooSmallError: the disk would hold no system at all.
     :raises MissingProgramsError: programs are missing; it names all of them.
@@ -82,6 +88,14 @@ def check(request: Request, *, own_elements: Path) -> None:
             remedy = f"did you mean {' or '.join(near)}?" if near else "name one that is there"
             where = ", ".join(map(str, (*request.elements_path, own_elements)))
             raise UnknownChoiceError(f"there is no element {element} in {where}", remedy)
+    for place in (request.work, request.cache, *request.elements_path):
+        if re.search(r"\s", str(place)):
+            raise UnknownChoiceError(
+                f"{place} has white space in it", "diskimage-builder's scripts take none: name another"
+            )
+    for place in request.elements_path:
+        if not place.is_dir():
+            raise UnknownChoiceError(f"there is no folder {place} of elements", "correct ELEMENTS_PATH")
     if request.disk.architecture not in ARCHITECTURES:
         problem = f"disks for {request.disk.architecture} cannot be assembled"
         raise UnknownChoiceError(problem, f"choose one of {', '.join(ARCHITECTURES)}")
@@ -90,7 +104,10 @@ def check(request: Request, *, own_elements: Path) -> None:
         check_size(request.disk.size, Amount(1, 1))  # what holds nothing at all is told before anything is built
     programs, files = programs_for(request.disk) if request.type in FORMATS else ((), {})
     bootstrap, keys = _bootstrap(request)
-    require({*_PROGRAMS, *programs, *bootstrap}, {**files, **keys, **_emulator(request.disk.architecture)})
+    require(
+        {*_PROGRAMS, *programs, *bootstrap, *_fetchers(request)},
+        {**files, **keys, **_emulator(request.disk.architecture)},
+    )
     if os.geteuid() != 0:
         purpose = "making a root file system (packages are unpacked and configured in it)"
         raise NoRightsError(purpose, f"{_ourselves()} build")
@@ -131,10 +148,21 @@ def _bootstrap(request: Request) -> tuple[set[str], dict[Path, str]]:
     """Name what unpacks the base system, as far as the elements tell, and the keys that it trusts."""
     for element, program, distribution in _BOOTSTRAPS:
         if element in request.elements:
-            given = {"DIB_APT_KEYRING", "DIB_DEBIAN_KEYRING"} & (os.environ.keys() | request.environment.keys())
+            found = {**os.environ, **request.environment}
+            given = {"DIB_APT_KEYRING", "DIB_DEBIAN_KEYRING"} & found.keys()
+            given |= {name for name in _BOOTSTRAP_OPTIONS if "--no-check-gpg" in found.get(name, "")}
             ring = {_KEYRINGS / f"{distribution}-archive-keyring.gpg": _KEYRING_PACKAGES[distribution]}
             return {program}, {} if given else ring
     return set(), {}
+
+
+def _fetchers(request: Request) -> set[str]:
+    """Name what brings the agent from where it is asked for."""
+    if AGENT not in request.elements:
+        return set()
+    from_git = any(os.environ.get(f"DIB_{what}_{of}") for what in ("REPOREF", "REPOLOCATION") for of in _REPOSITORIES)
+    constraints = os.environ.get(_CONSTRAINTS, "")
+    return {*(("git",) if from_git else ()), *(("curl",) if constraints.startswith("http") else ())}
 
 
 def _emulator(architecture: str) -> dict[Path, str]:

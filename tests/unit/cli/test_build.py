@@ -9,8 +9,9 @@ import pytest
 
 from amphora_image.build.elements import FOLDER
 from amphora_image.cli.build import Build, _request, size
+from amphora_image.cli.build_contents import check_contents
 from amphora_image.cli.main import AmphoraImageApp
-from amphora_image.errors import UnknownChoiceError
+from amphora_image.errors import ConfigurationError, UnknownChoiceError
 
 GIB = 1 << 30
 
@@ -64,6 +65,31 @@ def test_elements_may_be_named_instead_of_ours():
 def test_what_would_have_diskimage_builder_make_the_disk_is_left_out():
     request = request_of("--only-elements", "base vm ubuntu-minimal block-device-efi", "--element", "bootloader")
     assert request.elements == ("user-space-disk", "base", "ubuntu-minimal")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--tiny", "--no-ssh", "--fips"], "--no-ssh, --fips would have no effect"),
+        (["--only-elements", "debian-minimal", "--root-password"], "--root-password would have no effect"),
+        (["--root-password"], "AMPHORA_ROOT_PASSWORD is not set"),
+    ],
+)
+def test_an_option_that_can_have_no_effect_is_refused(arguments, told, monkeypatch):
+    monkeypatch.delenv("AMPHORA_ROOT_PASSWORD", raising=False)
+    parser = Build(types.SimpleNamespace(stdout=None), None).get_parser("build")
+    check_contents(parser.parse_args([]))
+    with pytest.raises(ConfigurationError, match=told):
+        check_contents(parser.parse_args(arguments))
+
+
+def test_grub_waits_as_long_as_the_variable_says(monkeypatch):
+    assert request_of().disk.boot.timeout_seconds == 0
+    monkeypatch.setenv("DIB_GRUB_TIMEOUT", "5")
+    assert request_of().disk.boot.timeout_seconds == 5
+    monkeypatch.setenv("DIB_GRUB_TIMEOUT", "soon")
+    with pytest.raises(ConfigurationError, match="DIB_GRUB_TIMEOUT is 'soon'"):
+        request_of()
 
 
 def test_the_tiny_image_has_no_agent():

@@ -11,7 +11,9 @@ from amphora_image.errors import ConfigurationError, TrialFailedError
 
 
 def options(**given):
-    return types.SimpleNamespace(**{"publish": True, "name": "amphora", "tag": None, "type": "qcow2", **given})
+    return types.SimpleNamespace(
+        **{"publish": True, "name": "amphora", "tag": None, "type": "qcow2", "arch": "amd64", **given}
+    )
 
 
 def test_what_could_not_be_published_is_refused_before_the_build():
@@ -19,6 +21,8 @@ def test_what_could_not_be_published_is_refused_before_the_build():
     check_options(options(publish=False, name=None))
     with pytest.raises(ConfigurationError, match="a tar cannot be published"):
         check_options(options(type="tar"))
+    with pytest.raises(ConfigurationError, match="only one for amd64"):
+        check_options(options(arch="arm64"))
     check_options(options(name=None))  # the file's, without its end
     with pytest.raises(ConfigurationError, match="add --publish"):
         check_options(options(publish=False, tag="amphora"))

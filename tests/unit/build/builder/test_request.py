@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from amphora_image.build.assembly import Disk
-from amphora_image.build.builder.request import Request, check
+from amphora_image.build.builder.request import Request, _fetchers, check
 from amphora_image.errors import DestinationError, DiskTooSmallError, MissingProgramsError, UnknownChoiceError
 
 
@@ -74,3 +74,28 @@ def test_a_disk_that_would_hold_nothing_is_refused_before_the_build(request_for,
     """The issue: "size too small"."""
     with pytest.raises(DiskTooSmallError, match="a disk of 50 MiB does not hold the system"):
         check(request_for(disk=Disk(size=50 << 20)), own_elements=elements)
+
+
+@pytest.mark.parametrize("where", ["work", "cache", "elements_path"])
+def test_a_folder_that_diskimage_builders_scripts_would_take_apart_is_refused(request_for, elements, tmp_path, where):
+    place = tmp_path / "two words"
+    place.mkdir()
+    with pytest.raises(UnknownChoiceError, match="two words has white space in it"):
+        check(request_for(**{where: (place,) if where == "elements_path" else place}), own_elements=elements)
+
+
+def test_a_folder_of_elements_that_is_not_there_is_told(request_for, elements, tmp_path):
+    with pytest.raises(UnknownChoiceError, match=r"there is no folder .*nowhere of elements; correct ELEMENTS_PATH"):
+        check(request_for(elements_path=(tmp_path / "nowhere",)), own_elements=elements)
+
+
+def test_what_brings_the_agent_from_elsewhere_has_to_be_there(request_for, monkeypatch):
+    for name in ("DIB_REPOREF_amphora_agent", "DIB_REPOLOCATION_octavia_lib", "DIB_REPOLOCATION_upper_constraints"):
+        monkeypatch.delenv(name, raising=False)
+    amphora = request_for(elements=["amphora"])
+    assert _fetchers(amphora) == set()
+    monkeypatch.setenv("DIB_REPOREF_amphora_agent", "master")
+    assert _fetchers(amphora) == {"git"}
+    monkeypatch.setenv("DIB_REPOLOCATION_upper_constraints", "https://example.org/upper-constraints.txt")
+    assert _fetchers(amphora) == {"git", "curl"}
+    assert _fetchers(request_for(elements=["tiny-balancer"])) == set()
