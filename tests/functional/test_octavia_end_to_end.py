@@ -195,6 +195,16 @@ def test_a_flavors_tag_wins_over_the_configured_one(box, cloud, admin):
 
 
 @pytest.mark.parametrize("box", [WITH], indirect=True)
+def test_a_compute_flavor_is_looked_for_in_nova_and_booted_with(box, cloud, admin):
+    """Issue: "The driver binds all of Octavia's call sites": its API has a flavor validated by the compute driver."""
+    flavor = flavor_of(admin, "own compute flavor", compute_flavor=cloud.access.flavor_id)
+    with load_balancer(admin, box.access(), flavor_id=flavor) as balancer:
+        assert [one["compute_flavor"] for one in amphorae(admin, balancer)] == [cloud.access.flavor_id]
+    with pytest.raises(AssertionError, match="compute_flavor"):
+        flavor_of(admin, "no compute flavor", compute_flavor="00000000-0000-4000-8000-000000000000")
+
+
+@pytest.mark.parametrize("box", [WITH], indirect=True)
 def test_several_at_once_all_boot_the_winner_and_leave_nothing(box, cloud, admin, pair):
     paths = [begin(admin, box.access(), **({"flavor_id": pair} if number % 2 else {})) for number in range(5)]
     try:

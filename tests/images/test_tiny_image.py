@@ -23,6 +23,20 @@ _BUILD_SECONDS = 900
 _TINY = ("build", "--os", "debian", "--release", "bookworm", "--tiny", "--compression", "zstd")
 
 
+#: In their order, as a build tells them that finds no stage kept; from the first on that was kept, later ones do.
+_PHASES = (
+    "unpacking the base system",
+    "keeping for the next build: the base system",
+    "preparing the base system",
+    "installing",
+    "keeping for the next build: the system with all installed",
+    "configuring",
+    "finishing",
+    "making the root file system",
+    "making it bootable",
+    "writing qcow2",
+    "telling what is in it",
+)
 #: What must not get into an image: the account of its mirror, and what a variable's name says is secret.
 _CANARIES = ("canary-4b1d", "canary-9e7c")
 
@@ -153,6 +167,28 @@ def test_a_build_that_is_ended_leaves_no_mount_and_no_process(work, tmp_path, ph
     assert not (tmp_path / "x.qcow2").exists()
     if number != signal.SIGKILL:
         assert list(work.iterdir()) == []
+
+
+def test_a_build_that_was_killed_at_each_phase_leads_to_an_image_when_run_again(work, tmp_path):
+    """The issue: "a build killed at each phase and run again", with the same output, work folder and cache."""
+    output, home = tmp_path / "out" / "x.qcow2", tmp_path / "home"
+    command = [AMPHORA_IMAGE, *_TINY, "--work-dir", work, "-o", output]
+    for folder in (output.parent, home):
+        folder.mkdir()
+    for phase in _PHASES:
+        environment = {**os.environ, "HOME": str(home)}
+        pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+        with subprocess.Popen(command, env=environment, **pipes) as started:
+            assert any(line.startswith(phase) for line in started.stderr), phase
+            started.kill()
+            started.stderr.read()
+        wait_until_nothing_is_left(work)
+        assert output.exists() == (phase == _PHASES[-1])
+    ended = run([*command, "--overwrite"], home, timeout=_BUILD_SECONDS)
+    assert ended.code == 0, ended.stderr
+    assert list(work.iterdir()) == []
+    names = {"x.qcow2", "x.qcow2.cdx.json", "x.qcow2.log", "x.qcow2.provenance.json"}
+    assert {path.name for path in output.parent.iterdir()} == names
 
 
 @pytest.mark.parametrize(
