@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from support.image_server import Fault, serving_image
@@ -24,6 +25,7 @@ MIB = 1024 * 1024
 DATA = os.urandom(12 * MIB + 5)
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
+FETCHERS = Path(__file__).parents[1] / "support" / "fetchers.py"
 #: Fetches a file, and is killed when the first bytes are there.
 KILLED = """
 import os, signal, sys
@@ -330,6 +332,15 @@ def test_a_fetch_that_is_killed_is_gone_on_with(cached, web, out):
     first, second = web.sent_ranges
     assert first is None
     assert int(second.removeprefix("bytes=").removesuffix("-")) >= MIB
+
+
+def test_a_hundred_processes_that_fetch_one_image_download_it_once(cached, web, out):
+    """The issue: "100 processes fetching one reference", each into a file of its own."""
+    reference = f"{web.url}#sha256={SHA256}"
+    subprocess.run([sys.executable, FETCHERS, cached, reference, out, "100"], check=True, timeout=300)
+    assert [method for method, *_ in web.asked].count("GET") == 1
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in out.iterdir()}
+    assert (len(list(out.iterdir())), digests) == (100, {SHA256})
 
 
 def test_the_cache_is_listed_verified_and_pruned(call, cached, web, out, tmp_path):
