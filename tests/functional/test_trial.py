@@ -73,9 +73,9 @@ def test_a_disk_that_does_not_boot_fails_with_its_console_and_a_report(command, 
 def test_no_machine_outlives_the_command(blank, tmp_path, number):
     """The issue, of the build: "Ctrl-C and kill -9 leave no … process"; it holds for the test as well."""
     environ = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
-    started = subprocess.Popen(
-        [AMPHORA_IMAGE, "test", blank], cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    # Where we run in the background of a shell, Ctrl-C is ignored, and so it would be there.
+    command = ["env", "--default-signal=INT", AMPHORA_IMAGE, "test", blank]
+    started = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: machines_of(blank))
     started.send_signal(number)
     started.wait(timeout=_DEADLINE_SECONDS)

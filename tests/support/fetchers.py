@@ -29,5 +29,6 @@ def fetching(ini: str, reference: str, destination: str) -> int:
 
 if __name__ == "__main__":
     INI, REFERENCE, FOLDER, PROCESSES = sys.argv[1:]
+    os.nice(19)  # other tests run beside
     children = [fetching(INI, REFERENCE, f"{FOLDER}/{number}") for number in range(int(PROCESSES))]
     sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
