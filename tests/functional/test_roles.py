@@ -271,9 +271,10 @@ def test_publishing_needs_member_and_import_info_reader(cloud, least, of, tmp_pa
         less.calls()
         succeeded(of(less, "import-info"))
         assert less.calls() == {METHODS, STORES}
-        probed = of(less, "import-info", "--probe")
-        assert (probed.code, "does not allow this user" in probed.stdout) == (1, True), probed.stdout
-        assert "does not allow" not in of(member, "import-info", "--probe").stdout  # of what works here others tell
+        for one, works in ((less, False), (member, True)):
+            probed = json.loads(of(one, "import-info", "--probe", "-f", "json").stdout)
+            told = {each["name"]: each["works"] for each in probed}
+            assert (told["upload"], told["glance-direct"], told["copy-image"]) == (works, works, False)
         assert member.calls() >= {METHODS, STORES, MAKE}
         succeeded(of(member, "publish", file, "--name", name))
         assert member.calls() == {METHODS, STORES, LIST, MAKE, UPLOAD, IMAGE, TASKS, PATCH}
