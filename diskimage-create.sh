@@ -163,6 +163,10 @@ fi
 output=${output:-$PWD/amphora-x64-haproxy.qcow2}
 output=${output%".$type"}.$type
 
+# A list of elements replaces those that options stand for, too, as in Octavia's script.
+if [ -n "${DIB_ELEMENTS:-}" ]; then
+    enforcing='' pinning='' fips='' password=''
+fi
 options=(--os "$system" --type "$type" --size "${size}G" --output "$output" --overwrite --cache-dir "$cache")
 unset DIB_RELEASE # only -d counts
 [ -z "$release" ] || options+=(--release "$release")
@@ -175,7 +179,7 @@ unset DIB_RELEASE # only -d counts
 [ -z "$trace" ] || options+=(--trace)
 if [ -n "$nossh" ]; then
     export DIB_OCTAVIA_AMP_USE_SSH=${DIB_OCTAVIA_AMP_USE_SSH:-False}
-    options+=(--no-ssh)
+    [ -n "${DIB_ELEMENTS:-}" ] || options+=(--no-ssh)
 fi
 for element in ${DIB_LOCAL_ELEMENTS:-}; do
     options+=(--element "$element")

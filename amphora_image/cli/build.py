@@ -108,10 +108,13 @@ class Build(ShowOne):
             from amphora_image.build.builder import build  # noqa: PLC0415 - heavy
         except ImportError as error:
             raise ConfigurationError(f"{error.name} is not installed", "pip install 'amphora-image[build]'") from error
+        from amphora_image.build.programs import require  # noqa: PLC0415 - heavy
+        from amphora_image.build.trial.machine import PROGRAMS  # noqa: PLC0415 - heavy
         from amphora_image.publish.progress import Lines  # noqa: PLC0415 - heavy
 
         began = time.monotonic()
         check_options(parsed_args)
+        require(PROGRAMS if parsed_args.publish else ())  # for the test that comes after the build
         check_contents(parsed_args)
         request = _request(parsed_args)
         progress = Lines(self.app.stderr)

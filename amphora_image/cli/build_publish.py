@@ -37,7 +37,6 @@ def check_options(options: argparse.Namespace) -> None:
     """Refuse before the build what could not be published after it.
 
     :raises ConfigurationError: options contradict each other.
-    :raises MissingProgramsError: the programs that the test takes are missing.
     """
     if not options.publish:
         if options.name or options.tag:
@@ -46,14 +45,11 @@ def check_options(options: argparse.Namespace) -> None:
     if options.type == "tar":
         raise ConfigurationError("a tar cannot be published", "choose another --type, or leave --publish out")
     from amphora_image.build.builder.request import machine_architecture  # noqa: PLC0415 - heavy
-    from amphora_image.build.programs import require  # noqa: PLC0415 - heavy
-    from amphora_image.build.trial.machine import PROGRAMS  # noqa: PLC0415 - heavy
 
     if (options.arch or machine_architecture()) != "amd64":
         raise ConfigurationError(
             "an image is published once it was tested, and only one for amd64 is", "use `publish` after it"
         )
-    require(PROGRAMS, {})
 
 
 def publish_tested(

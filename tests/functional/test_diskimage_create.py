@@ -228,6 +228,12 @@ def test_elements_of_ones_own_are_added_and_all_may_be_replaced(door):
     assert door.options()["--only-elements"] == "vm ubuntu-minimal haproxy-octavia"
 
 
+def test_a_list_of_elements_replaces_those_of_options_as_in_octavias_script(door):
+    assert door.run("-e", "-m", "-n", "-y", "-r", "canary-9", DIB_ELEMENTS="debian-minimal").returncode == 0
+    assert not {"--enforcing", "--cpu-pinning", "--no-ssh", "--fips", "--root-password"} & door.options().keys()
+    assert door.environment()["DIB_OCTAVIA_AMP_USE_SSH"] == "False"
+
+
 def test_who_is_not_root_builds_by_sudo_and_gets_what_was_built(door):
     """The issue: "so that existing pipelines run unchanged": Octavia's is run by who may call sudo."""
     for name, text in (
