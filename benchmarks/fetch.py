@@ -133,7 +133,7 @@ def main() -> int:
         digest = hashlib.sha256()
         with image.open("wb") as file:
             for _ in range(asked.size_mib):
-                file.write(block := os.urandom(_MIB))
+                file.write(block := bytes(512) + os.urandom(_MIB - 512))
                 digest.update(block)
         ini = folder / "bench.ini"
         ini.write_text(

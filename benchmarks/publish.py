@@ -131,7 +131,7 @@ def main() -> None:
         file = folder / "image.raw"
         with file.open("wb") as opened:
             for _ in range(asked.size_mib):
-                opened.write(b"\1" + os.urandom(BLOCK - 1))
+                opened.write(bytes(512) + os.urandom(BLOCK - 512))
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha512").hexdigest()
         boxes = [Sandbox(place) for place in asked.sandbox or (folder / "one", folder / "two")]

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _SAMPLES = Path(__file__).parent / "samples" / "relations.json"
 _KINDS = ("postgresql", "sqlite")
 _ROUNDS, _WARM, _PAIRS, _REQUESTS = 1000, 50, 30, 20
-_BYTES = os.urandom(1024 * 1024)
+_BYTES = bytes(512) + os.urandom(1024 * 1024 - 512)
 _JSON, _RAW = {"Content-Type": "application/json"}, {"Content-Type": "application/octet-stream"}
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from amphora_image.publish.wait import Waiter
 
 _BYTES = 64 * 1024
+_SECTOR = 512
 _NAME = "amphora-image-probe"
 _PLUGIN = "amphora_image_verify"
 
@@ -138,10 +139,10 @@ class Prober:
 
 
 class _Noise:
-    """A few bytes that are no disk of any known format."""
+    """A few bytes that are no disk of any known format: an empty sector, as a random one may end as a boot record."""
 
     def __init__(self) -> None:
-        self._bytes = b"\x01" + secrets.token_bytes(_BYTES - 1)
+        self._bytes = bytes(_SECTOR) + secrets.token_bytes(_BYTES - _SECTOR)
         self.sha512: str | None = hashlib.sha512(self._bytes).hexdigest()
 
     def __iter__(self) -> Iterator[bytes]:

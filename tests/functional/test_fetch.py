@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 from support.image_server import Fault, serving_image
+from support.noise import noise
 from support.program import AMPHORA_IMAGE, run
 
 from amphora_image.cli.main import main
 from amphora_image.services.partial import Partial
 
 MIB = 1024 * 1024
-DATA = os.urandom(12 * MIB + 5)
+DATA = noise(12 * MIB + 5)
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
 FETCHERS = Path(__file__).parents[1] / "support" / "fetchers.py"

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from oslo_config import cfg
+from support.noise import noise
 
 from amphora_image.config import register_opts
 from amphora_image.errors import (
@@ -54,7 +55,7 @@ def service(root):
 @pytest.fixture
 def image(root):
     path = root / "amphora.raw"
-    path.write_bytes(os.urandom(3 * MIB + 7))
+    path.write_bytes(noise(3 * MIB + 7))
     return path
 
 

@@ -9,6 +9,7 @@ import time
 import pytest
 from oslo_config import cfg
 from support.image_server import Fault, serving_image
+from support.noise import noise
 
 from amphora_image.config import register_opts
 from amphora_image.errors import (
@@ -26,9 +27,9 @@ from amphora_image.reference import Reference
 from amphora_image.services.fetch import fetch
 from amphora_image.services.http import HttpService
 
-CONTENT = os.urandom(3 * 1024 * 1024 + 12345)
+CONTENT = noise(3 * 1024 * 1024 + 12345)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-OTHER = os.urandom(len(CONTENT))
+OTHER = noise(len(CONTENT))
 
 INI = "[image_http]\nallowed_addresses = 127.0.0.1\nallowed_ports =\nallow_unpinned_http = true\n"
 #: Fetches in a process of its own.

@@ -18,6 +18,7 @@ import time
 
 import pytest
 from keystoneauth1 import exceptions
+from support.noise import noise
 
 PROGRAMS = pathlib.Path(sys.executable).parent
 IMAGE = {"name": "test", "disk_format": "raw", "container_format": "bare"}
@@ -140,7 +141,7 @@ def test_glance_imports_into_two_stores(session_of):
 
 def test_glance_downloads_from_this_machine_and_copies_between_its_stores(session_of, web_server):
     """Issue: "glance-direct, web-download and copy-image, two file stores"."""
-    octavia, data = session_of("octavia"), os.urandom(100_000)
+    octavia, data = session_of("octavia"), noise(100_000)
     url = web_server({"/disk.raw": data})
     created = octavia.post("/v2/images", endpoint_filter=_IMAGE, json=IMAGE).json()["id"]
     image = imported(octavia, created, {"name": "web-download", "uri": f"{url}/disk.raw"}, "store1")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import yaml
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
+from support.noise import noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,8 +95,7 @@ class Cloud:
         """Upload 1 KiB of noise as a raw image with ``tags`` and give its id."""
         image_id = self.queued(name, *tags, by=by, visibility=visibility, **properties)
         headers = {"Content-Type": "application/octet-stream"}
-        noise = os.urandom(1024)
-        answer = (by or self.octavia).image.put(f"/v2/images/{image_id}/file", data=noise, headers=headers)
+        answer = (by or self.octavia).image.put(f"/v2/images/{image_id}/file", data=noise(1024), headers=headers)
         assert answer.status_code == 204, answer.text
         return image_id
 
