@@ -59,9 +59,13 @@ missing() {
     exit 1
 }
 
-arch='' system=ubuntu-minimal release='' output='' type=qcow2 size=2
-cache=${HOME:-}/.cache/image-create work='' log='' kernel='' password=''
-enforcing='' pinning='' nossh='' fips='' trace=''
+# What no option says may be in variables, which Octavia's script names so, too; 1 means yes.
+arch=${AMP_ARCH:-} system=${AMP_BASEOS:-ubuntu-minimal} release=${AMP_DIB_RELEASE:-}
+output=${AMP_OUTPUTFILENAME:-} type=${AMP_IMAGETYPE:-qcow2} size=${AMP_IMAGESIZE:-2}
+cache=${AMP_CACHEDIR:-${HOME:-}/.cache/image-create} work=${AMP_WORKING_DIR:-} log='' kernel=${AMP_KERNEL:-}
+password=${AMP_ROOTPW:-} package=${AMP_PACKAGE_INSTALL:-0} trace=0
+enforcing=${AMP_ENABLE_FULL_MAC_SECURITY:-0} pinning=${AMP_ENABLE_CPUPINNING:-0}
+nossh=${AMP_DISABLE_SSHD:-0} fips=${AMP_ENABLE_FIPS:-0}
 
 while getopts "a:b:c:d:efg:hi:k:l:mno:pt:r:s:vw:xy" option; do
     case $option in
@@ -88,7 +92,7 @@ while getopts "a:b:c:d:efg:hi:k:l:mno:pt:r:s:vw:xy" option; do
         n) nossh=1 ;;
         o) output=$(readlink -m "$OPTARG")
             [ -d "$(dirname "$output")" ] || complain "Directory $(dirname "$output") does not exist" ;;
-        p) export DIB_INSTALLTYPE_amphora_agent=package ;;
+        p) package=1 ;;
         r) password=$OPTARG ;;
         s) [[ $OPTARG =~ ^[0-9]+$ ]] || complain "Invalid image size $OPTARG specified"
             size=$OPTARG ;;
@@ -105,8 +109,12 @@ done
 shift $((OPTIND - 1))
 [ $# -eq 0 ] || usage
 
-if [ "$system" = ubuntu ] || [ "$system" = centos ]; then
-    system=$system-minimal
+case $system in
+    ubuntu | centos) system=$system-minimal ;;
+    rocky-container) system=rocky ;;
+esac
+if [ "$package" = 1 ]; then
+    export DIB_INSTALLTYPE_amphora_agent=package
 fi
 if { [ "$system" = rhel ] || [ "$system" = fedora ]; } && [ "$size" -lt 3 ]; then
     missing "RHEL/Fedora based amphora requires an image size of at least 3GB"
@@ -125,12 +133,6 @@ if [ -z "$host" ]; then
     exit 2
 fi
 
-# A checkout of diskimage-builder counts where there is one.
-octavia=${OCTAVIA_REPO_PATH:-}
-builder=${DIB_REPO_PATH:-${octavia:+${octavia%/*}/diskimage-builder}}
-if [ -n "$builder" ] && [ -d "$builder/bin" ]; then
-    export PATH=$PATH:$builder/bin
-fi
 command -v amphora-image >/dev/null ||
     missing "amphora-image is not installed: pip install 'amphora-image[build]'. Exiting."
 
@@ -146,7 +148,7 @@ if [ -n "$password" ]; then
 fi
 
 # Elements of Octavia's that ours have no namesake of, then one's own.
-path=${octavia:+$octavia/elements}
+path=${OCTAVIA_REPO_PATH:+$OCTAVIA_REPO_PATH/elements}
 path=${path:+$path${DIB_LOCAL_ELEMENTS_PATH:+:}}${DIB_LOCAL_ELEMENTS_PATH:-}
 if [ -n "$path" ]; then
     export ELEMENTS_PATH=$path${ELEMENTS_PATH:+:$ELEMENTS_PATH}
@@ -165,19 +167,19 @@ output=${output%".$type"}.$type
 
 # A list of elements replaces those that options stand for, too, as in Octavia's script.
 if [ -n "${DIB_ELEMENTS:-}" ]; then
-    enforcing='' pinning='' fips='' password=''
+    enforcing=0 pinning=0 fips=0 password=''
 fi
 options=(--os "$system" --type "$type" --size "${size}G" --output "$output" --overwrite --cache-dir "$cache")
 unset DIB_RELEASE # only -d counts
 [ -z "$release" ] || options+=(--release "$release")
 [ -z "$arch" ] || options+=(--arch "${arch/aarch64/arm64}")
 [ -z "$log" ] || options+=(--log-file "$log")
-[ -z "$enforcing" ] || options+=(--enforcing)
-[ -z "$pinning" ] || options+=(--cpu-pinning)
-[ -z "$fips" ] || options+=(--fips)
+[ "$enforcing" != 1 ] || options+=(--enforcing)
+[ "$pinning" != 1 ] || options+=(--cpu-pinning)
+[ "$fips" != 1 ] || options+=(--fips)
 [ -z "$password" ] || options+=(--root-password)
-[ -z "$trace" ] || options+=(--trace)
-if [ -n "$nossh" ]; then
+[ "$trace" != 1 ] || options+=(--trace)
+if [ "$nossh" = 1 ]; then
     export DIB_OCTAVIA_AMP_USE_SSH=${DIB_OCTAVIA_AMP_USE_SSH:-False}
     [ -n "${DIB_ELEMENTS:-}" ] || options+=(--no-ssh)
 fi

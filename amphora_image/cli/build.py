@@ -16,6 +16,7 @@ from cliff.show import ShowOne
 
 from amphora_image.cli.build_contents import add_contents, check_contents
 from amphora_image.cli.build_publish import add_options, check_options, publish_tested
+from amphora_image.cli.context import open_sessions
 from amphora_image.cli.program import heed_sigterm
 from amphora_image.errors import ConfigurationError
 
@@ -117,6 +118,10 @@ class Build(ShowOne):
         require(PROGRAMS if parsed_args.publish else ())  # for the test that comes after the build
         check_contents(parsed_args)
         request = _request(parsed_args)
+        if parsed_args.publish:
+            from amphora_image.cli.publishing import check_clouds  # noqa: PLC0415 - heavy
+
+            check_clouds(open_sessions(self.app.options), parsed_args.tag)
         progress = Lines(self.app.stderr)
         build(request, progress.begin)
         took = round(time.monotonic() - began, 1)

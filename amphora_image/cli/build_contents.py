@@ -16,7 +16,9 @@ def add_contents(parser: argparse.ArgumentParser) -> None:
     """Take what shall be in the image."""
     parser.add_argument("--os", default="ubuntu-minimal", metavar="OS", help="ubuntu-minimal (default), debian, …")
     parser.add_argument("--release", metavar="NAME", help="Of the system, as its mirror calls it: trixie, noble.")
-    parser.add_argument("--arch", metavar="ARCH", help="amd64 or arm64. Default: this machine's.")
+    parser.add_argument(
+        "--arch", metavar="ARCH", help="amd64 or arm64; of a tar also armhf or ppc64le. Default: this machine's."
+    )
     parser.add_argument(
         "--tiny",
         action="store_true",

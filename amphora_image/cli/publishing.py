@@ -40,8 +40,7 @@ def publish_all(
     :raises ConfigurationError: the lock that the promotion after it needs cannot be used.
     :raises ServiceUnavailableError: its coordinator does not answer.
     """
-    for conf, _ in clouds.values() if order.tag is not None else ():
-        check_lock(conf[AMPHORA_IMAGE].promotion_lock_url)
+    _check_locks(clouds, order.tag)
 
     def target(name: str, stop: Stop) -> Publisher:
         progress = _progress(out, name if len(clouds) > 1 else "")
@@ -50,6 +49,23 @@ def publish_all(
         )
 
     return publish_to_all([Target(name=name, open=partial(target, name)) for name in clouds], load, order)
+
+
+def check_clouds(clouds: Mapping[str, tuple[cfg.ConfigOpts, Session]], tag: str | None) -> None:
+    """Make sure, before what takes long and ends in publishing, that each cloud knows us and its Glance answers.
+
+    :raises ConfigurationError: the lock that the promotion to ``tag`` needs cannot be used.
+    :raises AmphoraImageError: a service refuses us, or does not answer.
+    """
+    _check_locks(clouds, tag)
+    for conf, session in clouds.values():
+        glance = adapter(session, conf[GLANCE], "image")
+        GlanceImports(glance, deadline_seconds=float(conf[AMPHORA_IMAGE].retry_deadline_seconds)).methods()
+
+
+def _check_locks(clouds: Mapping[str, tuple[cfg.ConfigOpts, Session]], tag: str | None) -> None:
+    for conf, _ in clouds.values() if tag is not None else ():
+        check_lock(conf[AMPHORA_IMAGE].promotion_lock_url)
 
 
 def _publisher(cloud: tuple[cfg.ConfigOpts, Session], progress: Progress, limits: Limits, stop: Stop) -> Publisher:

@@ -252,11 +252,32 @@ def test_who_is_not_root_builds_by_sudo_and_gets_what_was_built(door):
     assert last.startswith(f"chown 1000:1001 {door.folder}/amphora-x64-haproxy.qcow2 ")
 
 
-def test_a_checkout_of_diskimage_builder_is_found(door):
-    (door.folder / "dib/bin").mkdir(parents=True)
-    door.command.write_text('#!/bin/sh\necho "$PATH" >"$CALLS"\nexit 1\n')
-    door.run(DIB_REPO_PATH=str(door.folder / "dib"))
-    assert door.calls.read_text().strip().endswith(f":{door.folder}/dib/bin")
+def test_variables_stand_for_options_as_in_octavias_script_and_count_less(door):
+    presets = {"ARCH": "arm64", "BASEOS": "rocky-container", "DIB_RELEASE": "9", "IMAGETYPE": "raw", "IMAGESIZE": "3"}
+    presets |= {"OUTPUTFILENAME": f"{door.folder}/mine", "CACHEDIR": "/tmp/theirs", "WORKING_DIR": "work"}
+    presets |= {"ENABLE_FULL_MAC_SECURITY": "1", "ENABLE_CPUPINNING": "1", "DISABLE_SSHD": "1", "ENABLE_FIPS": "1"}
+    presets |= {"PACKAGE_INSTALL": "1", "ROOTPW": "canary-6"}
+    assert door.run("-s", "4", **{f"AMP_{name}": value for name, value in presets.items()}).returncode == 0
+    assert door.options() == {
+        "--os": "rocky",
+        "--type": "raw",
+        "--size": "4G",
+        "--output": f"{door.folder}/mine.raw",
+        "--overwrite": "",
+        "--cache-dir": "/tmp/theirs",
+        "--work-dir": "work",
+        "--release": "9",
+        "--arch": "arm64",
+        "--enforcing": "",
+        "--cpu-pinning": "",
+        "--fips": "",
+        "--root-password": "",
+        "--no-ssh": "",
+    }
+    assert door.environment()["DIB_INSTALLTYPE_amphora_agent"] == "package"
+    door.run(AMP_KERNEL="linux-image-kvm", AMP_ENABLE_CPUPINNING="0")
+    assert "--cpu-pinning" not in door.options()
+    assert door.environment()["DIB_UBUNTU_KERNEL"] == "linux-image-kvm"
 
 
 def test_a_variable_for_cloud_inits_sources_is_kept(door):

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from amphora_image.build.assembly import assemble
-from amphora_image.build.builder.folder import part_of, work_folder
+from amphora_image.build.builder.folder import part_of, work_folder, writing
 from amphora_image.build.builder.provenance import write_beside
 from amphora_image.build.builder.request import check
 from amphora_image.build.builder.rootfs import find_builder, make_root
@@ -45,7 +45,8 @@ def build(request: Request, phase: Callable[[str], object]) -> None:
     :raises UntrustedMirrorError: the mirror is signed by a key that is not trusted.
     """
     check(request, own_elements=find_builder()[1])
-    request.cache.mkdir(parents=True, exist_ok=True)
+    with writing(request.cache):
+        request.cache.mkdir(parents=True, exist_ok=True)
     with work_folder(request.work) as folder:
         tree = make_root(request, folder, phase)
         if request.output is None:
@@ -61,7 +62,9 @@ def build(request: Request, phase: Callable[[str], object]) -> None:
                 place.mkdir()
                 assemble(tree, part, request.disk, folder=place, phase=phase)
     phase("telling what is in it")
-    write_beside(request, request.output, None if request.type == "tar" else inspect(request.output))
+    found = None if request.type == "tar" else inspect(request.output)
+    with writing(request.output.parent):
+        write_beside(request, request.output, found)
 
 
 def _pack(tree: Path, output: Path | None, disk: Disk) -> None:

@@ -7,6 +7,7 @@ What a killed build leaves of either is removed by the next.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -14,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amphora_image.errors import DestinationError
+from amphora_image.errors import DestinationError, DiskFullError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,12 +28,14 @@ _LOCK = "in-use"
 def work_folder(parent: Path) -> Iterator[Path]:
     """Make a folder of its own for a build, and remove it in the end.
 
-    :raises OSError: it cannot be made.
+    :raises DiskFullError: there is no room for it.
+    :raises DestinationError: it cannot be made.
     """
     sweep(parent)
-    # diskimage-builder's scripts do not quote; so no white space in the name, and nobody else looks in.
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    with writing(parent):
+        # diskimage-builder's scripts do not quote; so no white space in the name, and nobody else looks in.
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
@@ -65,6 +68,20 @@ def part_of(output: Path) -> Iterator[Path]:
         raise DestinationError(str(output), "another build is writing it") from error
     except OSError as error:
         raise DestinationError(str(output), error.strerror or str(error)) from error
+
+
+@contextlib.contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Tell by our errors what cannot be written; of ``place``, where the system does not say of what.
+
+    :raises DiskFullError: there is no room.
+    :raises DestinationError: something else is in the way.
+    """
+    try:
+        yield
+    except OSError as error:
+        kind = DiskFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else DestinationError
+        raise kind(str(error.filename or place), error.strerror or str(error)) from error
 
 
 def sweep(parent: Path) -> list[Path]:

@@ -26,7 +26,8 @@ TYPES = (*FORMATS, "tar")
 
 #: As ``uname -m`` names the architectures that Debian names otherwise.
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-_EMULATORS = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
+#: What runs programs of an architecture on a machine of another one, as the kernel's binfmt_misc calls it.
+_EMULATORS = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64", "armhf": "qemu-arm", "ppc64le": "qemu-ppc64le"}
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _KEYRINGS = Path("/usr/share/keyrings")
 _KEYRING_PACKAGES = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring (in Debian since 13)"}
@@ -96,9 +97,11 @@ def check(request: Request, *, own_elements: Path) -> None:
     for place in request.elements_path:
         if not place.is_dir():
             raise UnknownChoiceError(f"there is no folder {place} of elements", "correct ELEMENTS_PATH")
-    if request.disk.architecture not in ARCHITECTURES:
-        problem = f"disks for {request.disk.architecture} cannot be assembled"
-        raise UnknownChoiceError(problem, f"choose one of {', '.join(ARCHITECTURES)}")
+    architectures = ARCHITECTURES if request.type in FORMATS else tuple(_EMULATORS)
+    if request.disk.architecture not in architectures:
+        what = "disks" if request.type in FORMATS else "systems"
+        problem = f"{what} for {request.disk.architecture} cannot be made here"
+        raise UnknownChoiceError(problem, f"choose one of {', '.join(architectures)}")
     _check_output(request)
     if request.type in FORMATS:
         check_size(request.disk.size, Amount(1, 1))  # what holds nothing at all is told before anything is built
@@ -137,6 +140,8 @@ def _check_output(request: Request) -> None:
         check_destination(request.output, overwrite=request.overwrite)
     except OSError as error:  # a folder on the way there is closed to us, or the name is none
         raise DestinationError(str(request.output), error.strerror or str(error)) from error
+    if request.log.is_dir():
+        raise DestinationError(str(request.log), "it is a folder")
     for folder in (request.output.parent, request.work, request.log.parent):
         if not folder.is_dir():
             raise DestinationError(str(folder), "there is no such folder")
@@ -167,5 +172,4 @@ def _fetchers(request: Request) -> set[str]:
 
 def _emulator(architecture: str) -> dict[Path, str]:
     """Name what runs programs of another architecture: packages are configured by running what is in them."""
-    emulator = _EMULATORS.get(architecture, architecture)
-    return {} if architecture == machine_architecture() else {_BINFMT / emulator: "qemu-user-static"}
+    return {} if architecture == machine_architecture() else {_BINFMT / _EMULATORS[architecture]: "qemu-user-static"}

@@ -7,7 +7,7 @@ the tree is what is wanted: it need neither be packed nor copied, and what was m
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import selectors
 import shlex
@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amphora_image.build.builder.enclosure import Enclosure, place_sudo
+from amphora_image.build.builder.folder import writing
 from amphora_image.build.builder.keeping import ELEMENT, VARIABLE, Keeper
 from amphora_image.build.builder.output import failure_of, phase_of
 from amphora_image.build.builder.questions import Questions
 from amphora_image.build.builder.request import OWN_BASE
 from amphora_image.build.builder.stages import Stages
 from amphora_image.build.programs import SEARCHED
-from amphora_image.errors import ConfigurationError, DestinationError, DiskFullError
+from amphora_image.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,20 +64,18 @@ def make_root(request: Request, folder: Path, phase: Callable[[str], object]) ->
 
     :raises BuildFailedError: a hook failed.
     :raises DiskFullError: there was no room.
+    :raises DestinationError: the log or something in ``folder`` cannot be written.
     :raises MirrorUnavailableError: packages could not be fetched.
     :raises UntrustedMirrorError: the mirror is signed by a key that is not trusted.
     :raises UnknownChoiceError: there is no such release or package.
     """
     program, _ = find_builder()
-    fifo = folder / "root.tar"
-    os.mkfifo(fifo, 0o600)
     command = [str(program), "-a", request.disk.architecture, "-o", str(folder / "root"), "-t", "tar", "--no-tmpfs"]
     command += ["-x"] if request.trace else []
     command += [] if request.with_base else ["-n"]
     command += ["-p", ",".join(request.packages)] if request.packages else []
     elements = [*request.elements, *([ELEMENT] if request.keep_stages else [])]
-    watch = _Watch(fifo, request.log, phase)
-    try:
+    with writing(request.work), contextlib.closing(_Watch(folder / "root.tar", request.log, phase)) as watch:
         environment = _environment(request, folder, place_sudo(folder))
         if request.keep_stages:
             stages = Stages(request.cache / "stages")
@@ -88,11 +87,6 @@ def make_root(request: Request, folder: Path, phase: Callable[[str], object]) ->
                 code = enclosure.wait()
                 lines = watch.lines or [f"disk-image-create ended with {code}"]
                 raise failure_of(list(lines), watch.phase, work=str(request.work), log=str(request.log))
-    except OSError as error:
-        kind = DiskFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else DestinationError
-        raise kind(str(request.work), error.strerror or str(error)) from error
-    finally:
-        watch.close()
     [tree] = folder.glob("dib_build.*/mnt")
     if request.disk.epoch is not None:
         forget_the_build(tree)
@@ -116,8 +110,11 @@ class _Watch:
         self.phase = _BEFORE
         self._tell = phase
         self._rest = b""
+        os.mkfifo(fifo, 0o600)
+        self._log_path = log
         # What elements say is theirs: with a trace, secrets that they are given may be among it.
-        self._log = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
+        opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._log = os.fdopen(opened, "wb", buffering=0)
         self._fifo = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
         self.questions: Questions | None = None
 
@@ -149,11 +146,10 @@ class _Watch:
 
     def note(self, line: str) -> None:
         """Write a line of our own into the log."""
-        self._log.write(f"amphora-image: {line}\n".encode())
+        self._keep(f"amphora-image: {line}\n".encode())
 
     def _take(self, block: bytes) -> None:
-        self._log.write(block)
-        self._log.flush()
+        self._keep(block)
         *whole, self._rest = (self._rest + block).split(b"\n")
         for line in whole:
             text = line.decode(errors="replace")
@@ -162,6 +158,10 @@ class _Watch:
             if begun and begun != self.phase:
                 self.phase = begun
                 self._tell(begun)
+
+    def _keep(self, block: bytes) -> None:
+        with writing(self._log_path):
+            self._log.write(block)
 
 
 def _environment(request: Request, folder: Path, sudo: Path) -> Mapping[str, str]:

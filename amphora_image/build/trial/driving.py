@@ -95,7 +95,11 @@ class Driver:
         """
         status, answer = self._ask("GET", "/1.0/info")
         self._expect(status, 200, answer)
-        if not answer.get("haproxy_version") or answer.get("amphora_id") not in {None, self._amphora}:
+        if (
+            not isinstance(answer, dict)
+            or not answer.get("haproxy_version")
+            or answer.get("amphora_id") not in {None, self._amphora}
+        ):
             raise self._failed(f"the agent tells of no HAProxy, or is another one: {answer}")
         return f"HAProxy {answer['haproxy_version']}, API {answer.get('api_version')}"
 

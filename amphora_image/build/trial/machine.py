@@ -32,6 +32,8 @@ FIRMWARES: dict[str, tuple[tuple[Path, Path], ...]] = {
         (Path("/usr/share/OVMF/OVMF_CODE.fd"), Path("/usr/share/OVMF/OVMF_VARS.fd")),
     ),
 }
+#: Whose programs the machine runs, as uname names them.
+PROCESSORS = ("x86_64", "i686")
 _PROGRAM = "qemu-system-x86_64"
 PROGRAMS = (_PROGRAM, "setpriv", "xorriso")
 _REPLY_SECONDS = 30.0

@@ -7,23 +7,26 @@ has to do no more than that and to shut down.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from amphora_image.build.assembly import FORMATS
+from amphora_image.build.inspection.inspect import opened_image
+from amphora_image.build.inspection.system import architecture_of
 from amphora_image.build.programs import require
 from amphora_image.build.trial.agent import Heartbeats
 from amphora_image.build.trial.authority import issue
 from amphora_image.build.trial.deadline import Deadline
 from amphora_image.build.trial.driving import Driver, Ports
-from amphora_image.build.trial.machine import PROGRAMS, Hardware, Machine, Network, firmware_files
+from amphora_image.build.trial.machine import PROCESSORS, PROGRAMS, Hardware, Machine, Network, firmware_files
 from amphora_image.build.trial.members import Members
 from amphora_image.build.trial.report import Step
 from amphora_image.build.trial.seed import agent_config, files_of, write_config_drive
 from amphora_image.contents import Inspector
-from amphora_image.errors import TrialFailedError, UnusableFileError
+from amphora_image.errors import ConfigurationError, TrialFailedError, UnreadableImageError, UnusableFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,13 +48,14 @@ class Limits:
 def prepare(image: Path, firmwares: Sequence[str], *, accelerator: str, boot_seconds: float) -> Trial:
     """Make sure that the image can be tried here, and give its trial.
 
-    :raises UnusableFileError: it is no file that can be read.
+    :raises UnusableFileError: it is no file that can be read, or its system is for another processor than the machine's.
     :raises UnsafeImageError: no hypervisor should be given it.
     :raises MissingProgramsError: programs or firmware are missing; it names all of them.
     """
     files = {pair[0]: "ovmf" for name in firmwares if (pair := firmware_files(name)) is not None}
     require(PROGRAMS, files)
     found = disk_format(image)
+    _check_architecture(image)
     limits = Limits(boot_seconds=boot_seconds)
     return Trial(image=image.absolute(), image_format=found, accelerator=accelerator, limits=limits)
 
@@ -75,6 +79,18 @@ def disk_format(image: Path) -> str:
     if found not in FORMATS:
         raise UnusableFileError(f"{image} is in the format {found}", f"convert it to {', '.join(FORMATS)}")
     return found
+
+
+def _check_architecture(image: Path) -> None:
+    """Refuse a system that the machine's processor does not run; whether one that cannot be read boots will be seen.
+
+    :raises UnusableFileError: it is for another processor.
+    """
+    found = ""
+    with contextlib.suppress(UnreadableImageError, ConfigurationError), opened_image(image) as opened:
+        found = architecture_of(opened.tree)
+    if found not in {"", *PROCESSORS}:
+        raise UnusableFileError(f"{image} holds a system for {found}", f"only those for {PROCESSORS[0]} are tested")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

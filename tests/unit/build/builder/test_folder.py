@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 
 import pytest
 
-from amphora_image.build.builder.folder import part_of, sweep, work_folder
-from amphora_image.errors import DestinationError
+from amphora_image.build.builder.folder import part_of, sweep, work_folder, writing
+from amphora_image.errors import DestinationError, DiskFullError
 
 
 def test_a_build_has_a_folder_of_its_own_and_leaves_none(tmp_path):
@@ -67,3 +68,16 @@ def test_two_builds_do_not_write_one_output_and_what_a_killed_one_left_is_taken_
             pass
         assert part.exists()
     assert (tmp_path / "image").read_bytes() == b"image"
+
+
+def test_what_cannot_be_written_is_named_by_our_errors(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DestinationError, match="file/cache cannot be written: Not a directory"), writing(tmp_path):
+        (tmp_path / "file" / "cache").mkdir(parents=True)
+    with pytest.raises(DiskFullError, match=f"no room in {tmp_path}: No space left"), writing(tmp_path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with (
+        pytest.raises(DestinationError, match=r"file/\S+ cannot be written: Not a directory"),
+        work_folder(tmp_path / "file"),
+    ):
+        pytest.fail("there is no such folder")

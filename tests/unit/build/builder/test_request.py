@@ -39,8 +39,12 @@ def test_an_unknown_element_is_refused_with_those_whose_names_are_near(request_f
 
 def test_an_unknown_architecture_is_refused_with_those_there_are(request_for, elements):
     """The issue: "unknown … architecture"."""
-    with pytest.raises(UnknownChoiceError, match="disks for vax cannot be assembled; choose one of amd64, arm64"):
+    with pytest.raises(UnknownChoiceError, match=r"disks for vax cannot be made here; choose one of amd64, arm64$"):
         check(request_for(disk=Disk(architecture="vax")), own_elements=elements)
+    with pytest.raises(UnknownChoiceError, match=r"disks for armhf cannot be made here; choose one of amd64, arm64$"):
+        check(request_for(disk=Disk(architecture="armhf")), own_elements=elements)
+    with pytest.raises(UnknownChoiceError, match=r"systems for vax cannot be made here; choose .* armhf, ppc64le$"):
+        check(request_for(type="tar", disk=Disk(architecture="vax")), own_elements=elements)
 
 
 def test_an_output_that_is_there_is_not_replaced_unasked(request_for, elements, tmp_path):
@@ -55,6 +59,8 @@ def test_an_output_in_no_folder_is_refused(request_for, elements, tmp_path):
         check(request_for(output=tmp_path / "nowhere" / "x"), own_elements=elements)
     with pytest.raises(DestinationError, match="File name too long"):
         check(request_for(output=tmp_path / ("x" * 300)), own_elements=elements)
+    with pytest.raises(DestinationError, match="it is a folder"):
+        check(request_for(log=tmp_path), own_elements=elements)
     with pytest.raises(DestinationError, match="there is no such folder"):
         check(request_for(work=tmp_path / "nowhere"), own_elements=elements)
 
@@ -68,6 +74,8 @@ def test_a_foreign_architecture_without_emulator_is_refused(request_for, element
     """The issue: "a foreign architecture without binfmt"."""
     with pytest.raises(MissingProgramsError, match=r"grub-efi-arm64-bin|qemu-user-static"):
         check(request_for(disk=Disk(architecture="arm64")), own_elements=elements)
+    with pytest.raises(MissingProgramsError, match="qemu-user-static"):
+        check(request_for(type="tar", disk=Disk(architecture="ppc64le")), own_elements=elements)
 
 
 def test_a_disk_that_would_hold_nothing_is_refused_before_the_build(request_for, elements):

@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import http.client
+import struct
 
 import pytest
+from support.amphorae import ELF, image
 
 from amphora_image.build.trial.balancing import Balancer, vip_request
 from amphora_image.build.trial.deadline import Deadline
 from amphora_image.build.trial.members import Members
-from amphora_image.build.trial.trial import disk_format
+from amphora_image.build.trial.trial import _check_architecture, disk_format
 from amphora_image.errors import UnsafeImageError, UnusableFileError
 
 
@@ -48,3 +50,15 @@ def test_what_is_no_image_for_an_amphora_is_refused(tmp_path):
     (tmp_path / "backed").write_bytes(b"QFI\xfb\x00\x00\x00\x03" + (512).to_bytes(8) + (8).to_bytes(4) + bytes(2000))
     with pytest.raises(UnsafeImageError):
         disk_format(tmp_path / "backed")
+
+
+def test_a_system_for_another_processor_is_refused_before_it_is_booted(tmp_path):
+    _check_architecture(image(tmp_path / "own"))
+    foreign = image(tmp_path / "foreign", {"usr/sbin/init": (ELF[:18] + struct.pack("<H", 183) + ELF[20:], 0o755)})
+    with pytest.raises(UnusableFileError, match="holds a system for aarch64; only those for x86_64 are tested"):
+        _check_architecture(foreign)
+
+
+def test_whether_what_cannot_be_looked_into_boots_is_left_to_be_seen(tmp_path):
+    (tmp_path / "disk").write_bytes(bytes(1 << 20))
+    _check_architecture(tmp_path / "disk")
