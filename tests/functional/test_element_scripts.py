@@ -283,6 +283,32 @@ def test_debian_is_unpacked_with_the_suites_that_its_release_has(tree, release, 
     assert "--keyring=/keys.gpg" in call
 
 
+@pytest.mark.parametrize(
+    ("mirror", "security", "option"),
+    [
+        ("http://mirror.example.com/debian/", "http://mirror.example.com/debian-security", ""),
+        (
+            "https://snapshot.example.com/archive/debian/20260101T000000Z",
+            "https://snapshot.example.com/archive/debian-security/20260101T000000Z",
+            "[check-valid-until=no] ",
+        ),
+    ],
+)
+def test_a_mirror_by_date_is_believed_after_its_date(tree, mirror, security, option):
+    """The issue: "Reproducible for Debian with a fixed mirror date"; what it signed then has expired."""
+    tree.program("sudo", 'exec "$@"')
+    tree.program("mmdebstrap", f"cat >{tree.folder}/lines")
+    environment = FOLDER / "amphora-debian/environment.d/10-amphora-debian.bash"
+    script = f"set -eu; . {environment}; {FOLDER}/amphora-debian/root.d/08-amphora-debian"
+    given = tree.environment | {"ARCH": "amd64", "DIB_RELEASE": "trixie", "DIB_DISTRIBUTION_MIRROR": mirror}
+    subprocess.run(["bash", "-c", script], env=given, check=True)
+    assert (tree.folder / "lines").read_text().splitlines() == [
+        f"deb {option}{mirror} trixie main",
+        f"deb {option}{mirror} trixie-updates main",
+        f"deb {option}{security} trixie-security main",
+    ]
+
+
 def test_without_a_mirror_nothing_is_unpacked_and_the_variable_is_named(tree):
     """No mirror is anybody's but the building machine's: the element knows none of its own."""
     tree.program("mmdebstrap", "exit 0")
