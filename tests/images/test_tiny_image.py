@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.program import AMPHORA_IMAGE, run
+from support.program import AMPHORA_IMAGE, BIN, run
 
 from amphora_image.build.builder.mirrors import mirrors
 
@@ -154,6 +154,30 @@ def test_a_second_build_begins_with_what_the_first_has_kept(tiny, tmp_path):
     assert first["packages"]
     for what in ("packages", "units", "privileged", "accounts"):
         assert again[what] == first[what], what
+
+
+def test_octavias_script_builds_a_disk_of_the_elements_that_a_pipeline_names(tiny, tmp_path):
+    """The issue: "so that existing pipelines run unchanged"."""
+    script = Path(__file__).parents[2] / "diskimage-create.sh"
+    command = [
+        script,
+        "-i",
+        "debian",
+        "-d",
+        "bookworm",
+        "-c",
+        Path.home() / ".cache/image-create",
+        "-w",
+        tmp_path / "w",
+    ]
+    named = {"DIB_ELEMENTS": "vm amphora-debian tiny-balancer", "PATH": f"{BIN}:{os.environ['PATH']}"}
+    ended = run([*command, "-o", tmp_path / "x", "-s", "3"], tmp_path, timeout=_BUILD_SECONDS, environ=named)
+    assert ended.code == 0, ended.stderr
+    output = tmp_path / "x.qcow2"
+    assert ended.stdout.endswith(f"Amphora image size: {output} {output.stat().st_size}\n")
+    told = json.loads(run([AMPHORA_IMAGE, "inspect", output, "-f", "json"], tmp_path).stdout)
+    assert (told["virtual_size"], told["system"]["codename"]) == (3 << 30, "bookworm")
+    assert told["boot"]
 
 
 @pytest.mark.parametrize("phase", ["unpacking the base system", "installing"])
