@@ -199,8 +199,14 @@ if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || missing "Building takes the rights of root: sudo is not installed. Exiting."
     as_root=(sudo --preserve-env env "PATH=$PATH")
 fi
-"${as_root[@]}" "$(command -v amphora-image)" build "${options[@]}" || exit 1
-[ ${#as_root[@]} -eq 0 ] || sudo chown "$(id -u):$(id -g)" "$output" "$output".*
+built=1
+"${as_root[@]}" "$(command -v amphora-image)" build "${options[@]}" || built=0
+if [ ${#as_root[@]} -ne 0 ]; then # the log of a build that failed, too
+    for file in "$output" "$output".* "${log:-$output.log}"; do
+        [ ! -f "$file" ] || sudo chown "$(id -u):$(id -g)" "$file"
+    done
+fi
+[ "$built" = 1 ] || exit 1
 
 agent=${DIB_REPOREF_amphora_agent:-${DIB_INSTALLTYPE_amphora_agent:-pinned}}
 echo "Successfully built the amphora using the $agent amphora-agent."

@@ -119,8 +119,11 @@ class Build(ShowOne):
         check_contents(parsed_args)
         request = _request(parsed_args)
         if parsed_args.publish:
+            from amphora_image.build.builder.request import check  # noqa: PLC0415 - heavy
+            from amphora_image.build.builder.rootfs import find_builder  # noqa: PLC0415 - heavy
             from amphora_image.cli.publishing import check_clouds  # noqa: PLC0415 - heavy
 
+            check(request, own_elements=find_builder()[1])  # what costs nothing comes first
             check_clouds(open_sessions(self.app.options), parsed_args.tag)
         progress = Lines(self.app.stderr)
         build(request, progress.begin)
@@ -187,8 +190,12 @@ def _request(options: argparse.Namespace) -> Request:
     elements = own if options.only_elements else (*elements, *own)
     output = None if options.output == "-" else Path(options.output or f"{_OUTPUT}.{options.type}").absolute()
     log = options.log_file or (output.with_name(f"{output.name}.log") if output else Path("amphora-image-build.log"))
+    architecture = options.arch or machine_architecture()
     release = options.release or os.environ.get("DIB_RELEASE") or system.release
     others = os.environ.get("ELEMENTS_PATH", "")
+    places = mirrors(options.os.partition("-")[0], Path("/etc/apt"), os.environ)
+    if options.os == "ubuntu-minimal" and architecture != machine_architecture():
+        places = {}  # Ubuntu's other architectures are on other mirrors, which its element knows
     boot = BootOptions(timeout_seconds=_grub_timeout())
     if options.kernel_options is not None:
         boot = replace(boot, kernel_options=options.kernel_options)
@@ -200,7 +207,7 @@ def _request(options: argparse.Namespace) -> Request:
             size=options.size,
             format=options.type,
             compression=options.compression,
-            architecture=options.arch or machine_architecture(),
+            architecture=architecture,
             boot=boot,
             epoch=options.epoch,
         ),
@@ -210,10 +217,7 @@ def _request(options: argparse.Namespace) -> Request:
         work=options.work_dir.absolute(),
         cache=options.cache_dir.expanduser().absolute(),
         keep_stages=not options.no_cache,
-        environment={
-            "DIB_RELEASE": release,
-            **mirrors(options.os.partition("-")[0], Path("/etc/apt"), os.environ),
-        },
+        environment={"DIB_RELEASE": release, **places},
         elements_path=(FOLDER, *(Path(each).absolute() for each in others.split(os.pathsep) if each)),
         with_base=not options.tiny,
         trace=options.trace,

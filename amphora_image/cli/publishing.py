@@ -55,12 +55,14 @@ def check_clouds(clouds: Mapping[str, tuple[cfg.ConfigOpts, Session]], tag: str 
     """Make sure, before what takes long and ends in publishing, that each cloud knows us and its Glance answers.
 
     :raises ConfigurationError: the lock that the promotion to ``tag`` needs cannot be used.
+    :raises NoOwnerError: the credentials are of no project.
     :raises AmphoraImageError: a service refuses us, or does not answer.
     """
     _check_locks(clouds, tag)
     for conf, session in clouds.values():
-        glance = adapter(session, conf[GLANCE], "image")
-        GlanceImports(glance, deadline_seconds=float(conf[AMPHORA_IMAGE].retry_deadline_seconds)).methods()
+        seconds = float(conf[AMPHORA_IMAGE].retry_deadline_seconds)
+        _owner(session, seconds)
+        GlanceImports(adapter(session, conf[GLANCE], "image"), deadline_seconds=seconds).methods()
 
 
 def _check_locks(clouds: Mapping[str, tuple[cfg.ConfigOpts, Session]], tag: str | None) -> None:
@@ -74,13 +76,16 @@ def _publisher(cloud: tuple[cfg.ConfigOpts, Session], progress: Progress, limits
     glance = adapter(session, conf[GLANCE], "image")
     imports = GlanceImports(glance, deadline_seconds=seconds, answer_seconds=limits.stuck_seconds, sleep=stop.sleep)
 
-    def owner() -> str:
-        if (found := project_id(session, deadline_seconds=seconds)) is None:
-            raise NoOwnerError
-        return found
-
     waiter = Waiter(imports, limits=limits, progress=progress, sleep=stop.sleep)
-    return Publisher(imports, waiter, owner=owner, promote=_promote(conf, session), progress=progress)
+    return Publisher(
+        imports, waiter, owner=partial(_owner, session, seconds), promote=_promote(conf, session), progress=progress
+    )
+
+
+def _owner(session: Session, seconds: float) -> str:
+    if (found := project_id(session, deadline_seconds=seconds)) is None:
+        raise NoOwnerError
+    return found
 
 
 def _promote(conf: cfg.ConfigOpts, session: Session) -> Callable[[str, str, str], object]:

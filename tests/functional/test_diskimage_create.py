@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -234,6 +235,18 @@ def test_a_list_of_elements_replaces_those_of_options_as_in_octavias_script(door
     assert door.environment()["DIB_OCTAVIA_AMP_USE_SSH"] == "False"
 
 
+def test_a_missing_sudo_ends_with_1(door):
+    """The issue: "No root or sudo"."""
+    for program in ("bash", "cat", "dirname", "grep", "mkdir", "readlink", "sed", "sh", "stat", "tr"):
+        (door.bin / program).symlink_to(shutil.which(program))
+    (door.bin / "id").write_text("#!/bin/sh\necho 1000\n")
+    (door.bin / "id").chmod(0o755)
+    result = door.run(path=str(door.bin))
+    assert result.returncode == 1, result.stderr
+    assert "sudo is not installed" in result.stdout
+    assert not door.calls.exists()
+
+
 def test_who_is_not_root_builds_by_sudo_and_gets_what_was_built(door):
     """The issue: "so that existing pipelines run unchanged": Octavia's is run by who may call sudo."""
     for name, text in (
@@ -249,7 +262,19 @@ def test_who_is_not_root_builds_by_sudo_and_gets_what_was_built(door):
     assert first.startswith(f"--preserve-env env PATH={door.bin}:")
     assert f" {door.command} build --os ubuntu-minimal " in first
     assert "canary-8" not in first
-    assert last.startswith(f"chown 1000:1001 {door.folder}/amphora-x64-haproxy.qcow2 ")
+    assert last == f"chown 1000:1001 {door.folder}/amphora-x64-haproxy.qcow2"
+
+
+def test_who_is_not_root_gets_the_log_of_a_build_that_failed(door):
+    for name, text in (
+        ("id", "echo 1000"),
+        ("sudo", 'echo "$@" >>"$CALLS.sudo"\n[ "$1" = chown ] && exit\nshift\nexec "$@"'),
+    ):
+        (door.bin / name).write_text(f"#!/bin/sh\n{text}\n")
+        (door.bin / name).chmod(0o755)
+    (door.folder / "mine.log").touch()
+    assert door.run("-l", "mine.log", AMPHORA_STATUS="1").returncode == 1
+    assert "chown 1000:1000 mine.log" in (door.folder / "calls.sudo").read_text().splitlines()
 
 
 def test_variables_stand_for_options_as_in_octavias_script_and_count_less(door):

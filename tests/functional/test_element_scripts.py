@@ -318,6 +318,20 @@ def test_without_a_mirror_nothing_is_unpacked_and_the_variable_is_named(tree):
     assert not tree.called()
 
 
+@pytest.mark.parametrize("ubuntu", [True, False])
+def test_the_initial_ram_disk_does_not_wait_for_udev_which_it_has_not(tree, ubuntu):
+    tree.file("usr/share/initramfs-tools/hook-functions", "manual_add_modules() { :; }\n")
+    waiting = tree.root / "disk/sbin/wait-for-root"
+    if ubuntu:
+        tree.file("disk/sbin/wait-for-root", "#!/bin/sh\nsleep 30\n", 0o755)
+    tree.file("disk/usr/bin/udevadm")
+    tree.run("amphora-boot/root.d/amphora-boot/hooks/amphora", DESTDIR=str(tree.root / "disk"))
+    assert not (tree.root / "disk/usr/bin/udevadm").exists()
+    assert waiting.exists() == ubuntu
+    if ubuntu:
+        assert subprocess.run([waiting], capture_output=True, text=True, check=True).stdout == "ext4\n"
+
+
 def test_a_root_password_is_on_no_command_line_and_opens_ssh(tree):
     tree.program("chpasswd", f"cat >{tree.folder}/stdin")
     result = tree.run(

@@ -47,3 +47,14 @@ def test_an_image_that_fails_its_test_is_neither_published_nor_tagged(cloud, com
     assert "panic" in (tmp_path / "tiny.qcow2.bios.console.log").read_text(errors="replace")
     assert images(cloud, name) == []
     assert cloud.octavia.image.get("/v2/images", params={"tag": tag}).json()["images"] == []
+
+
+def test_a_cloud_that_could_not_be_published_to_is_told_before_the_build(cloud, command, tmp_path):
+    """A build takes minutes, and its test too."""
+    down = cloud.ini(glance__endpoint="http://127.0.0.1:9", amphora_image__retry_deadline_seconds="1")
+    unknown = cloud.ini(service_auth__password="wrong")
+    for ini, code in ((down, 6), (unknown, 5)):
+        ended = command("--config-file", ini, *_TINY, "--publish", "--name", cloud.named("never"))
+        assert ended.code == code, ended.stderr
+        assert "unpacking" not in ended.stderr
+        assert not list(tmp_path.glob("tiny*"))

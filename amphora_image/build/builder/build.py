@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from amphora_image.build.assembly import assemble
 from amphora_image.build.builder.folder import part_of, work_folder, writing
-from amphora_image.build.builder.provenance import write_beside
+from amphora_image.build.builder.provenance import remove_beside, write_beside
 from amphora_image.build.builder.request import check
 from amphora_image.build.builder.rootfs import find_builder, make_root
 from amphora_image.build.inspection.inspect import inspect
@@ -61,6 +61,7 @@ def build(request: Request, phase: Callable[[str], object]) -> None:
                 place = folder / "disk"
                 place.mkdir()
                 assemble(tree, part, request.disk, folder=place, phase=phase)
+            remove_beside(request.output)
     phase("telling what is in it")
     found = None if request.type == "tar" else inspect(request.output)
     with writing(request.output.parent):

@@ -35,13 +35,16 @@ def work_folder(parent: Path) -> Iterator[Path]:
     with writing(parent):
         # diskimage-builder's scripts do not quote; so no white space in the name, and nobody else looks in.
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = -1
     try:
+        with writing(parent):
+            lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        if lock >= 0:
+            os.close(lock)
 
 
 @contextlib.contextmanager
@@ -50,6 +53,7 @@ def part_of(output: Path) -> Iterator[Path]:
 
     It has the same name each time, so that the next build takes over what a killed one left.
 
+    :raises DiskFullError: there is no room for it.
     :raises DestinationError: it cannot be written, or another build is writing it.
     """
     part = output.with_name(f".{output.name}.part")
@@ -67,7 +71,7 @@ def part_of(output: Path) -> Iterator[Path]:
     except BlockingIOError as error:
         raise DestinationError(str(output), "another build is writing it") from error
     except OSError as error:
-        raise DestinationError(str(output), error.strerror or str(error)) from error
+        raise _unwritable(error, output if error.filename in {None, str(part)} else error.filename) from error
 
 
 @contextlib.contextmanager
@@ -80,8 +84,12 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = DiskFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else DestinationError
-        raise kind(str(error.filename or place), error.strerror or str(error)) from error
+        raise _unwritable(error, error.filename or place) from error
+
+
+def _unwritable(error: OSError, place: Path | str) -> DiskFullError | DestinationError:
+    kind = DiskFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else DestinationError
+    return kind(str(place), error.strerror or str(error))
 
 
 def sweep(parent: Path) -> list[Path]:

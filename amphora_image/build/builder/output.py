@@ -41,7 +41,7 @@ _RUNNER = "dib-run-parts "
 _NO_ROOM = re.compile(r".*No space left on device.*|.*You don't have enough free space.*")
 _UNTRUSTED = re.compile(
     r".*(?:NO_PUBKEY|EXPKEYSIG|is not signed|signatures couldn't be verified|[Uu]nknown key|"
-    r"signed by unknown key|no valid OpenPGP|Missing key|[EW]: .*(?:not verified|keyring)).*"
+    r"is expired|is not valid yet|signed by unknown key|no valid OpenPGP|Missing key|[EW]: .*(?:not verified|keyring)).*"
 )
 _NO_RELEASE = re.compile(r".*(?:does not have a Release file|No such script: .*|[Ii]nvalid Release file).*")
 _NO_PACKAGE = re.compile(r".*(?:Unable to locate package|has no installation candidate|No match for argument).*")

@@ -103,6 +103,15 @@ def bill(found: Inspection, name: str, digests: Digests, *, epoch: int | None) -
     return str(JsonV1Dot5(bom).output_as_string(indent=1)) + "\n"
 
 
+def remove_beside(output: Path) -> None:
+    """Remove what is known of an ``output`` that is about to be another.
+
+    :raises OSError: it cannot be removed.
+    """
+    for end in (PROVENANCE, BILL):
+        output.with_name(output.name + end).unlink(missing_ok=True)
+
+
 def write_beside(request: Request, output: Path, found: Inspection | None) -> None:
     """Write what is known of ``output`` beside it; ``found`` is what was seen in it, None of a tar.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from amphora_image.build.assembly import ARCHITECTURES, FORMATS, Disk, programs_for
 from amphora_image.build.assembly.layout import Amount, check_size
+from amphora_image.build.builder.folder import writing
 from amphora_image.build.programs import require
 from amphora_image.errors import DestinationError, NoRightsError, UnknownChoiceError
 from amphora_image.services.fetch import check_destination
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 TYPES = (*FORMATS, "tar")
 
 #: As ``uname -m`` names the architectures that Debian names otherwise.
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf"}
 #: What runs programs of an architecture on a machine of another one, as the kernel's binfmt_misc calls it.
 _EMULATORS = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64", "armhf": "qemu-arm", "ppc64le": "qemu-ppc64le"}
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -121,6 +122,12 @@ def machine_architecture() -> str:
     return _MACHINES.get(platform.machine(), platform.machine())
 
 
+def builders_architecture(request: Request) -> str:
+    """Name the architecture as those do who make the base system: Debian's and Ubuntu's own name of ppc64le is another."""
+    debians = any(element in request.elements for element, _, _ in _BOOTSTRAPS)
+    return "ppc64el" if debians and request.disk.architecture == "ppc64le" else request.disk.architecture
+
+
 def _ourselves() -> str:
     """Name this program as sudo finds it, which knows of no virtual environment."""
     own = Path(sys.executable).with_name("amphora-image")
@@ -136,17 +143,15 @@ def _check_output(request: Request) -> None:
         if request.type != "tar":
             raise UnknownChoiceError("only a tar can be written to standard output", "give --type tar, or -o FILE")
         return
-    try:
+    with writing(request.output):  # a folder on the way there may be closed to us, or the name be none
         check_destination(request.output, overwrite=request.overwrite)
-    except OSError as error:  # a folder on the way there is closed to us, or the name is none
-        raise DestinationError(str(request.output), error.strerror or str(error)) from error
-    if request.log.is_dir():
-        raise DestinationError(str(request.log), "it is a folder")
-    for folder in (request.output.parent, request.work, request.log.parent):
-        if not folder.is_dir():
-            raise DestinationError(str(folder), "there is no such folder")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise DestinationError(str(folder), "we may not write there")
+        if request.log.is_dir():
+            raise DestinationError(str(request.log), "it is a folder")
+        for folder in (request.output.parent, request.work, request.log.parent):
+            if not folder.is_dir():
+                raise DestinationError(str(folder), "there is no such folder")
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise DestinationError(str(folder), "we may not write there")
 
 
 def _bootstrap(request: Request) -> tuple[set[str], dict[Path, str]]:

@@ -22,7 +22,7 @@ from amphora_image.build.builder.folder import writing
 from amphora_image.build.builder.keeping import ELEMENT, VARIABLE, Keeper
 from amphora_image.build.builder.output import failure_of, phase_of
 from amphora_image.build.builder.questions import Questions
-from amphora_image.build.builder.request import OWN_BASE
+from amphora_image.build.builder.request import OWN_BASE, builders_architecture
 from amphora_image.build.builder.stages import Stages
 from amphora_image.build.programs import SEARCHED
 from amphora_image.errors import ConfigurationError
@@ -70,7 +70,16 @@ def make_root(request: Request, folder: Path, phase: Callable[[str], object]) ->
     :raises UnknownChoiceError: there is no such release or package.
     """
     program, _ = find_builder()
-    command = [str(program), "-a", request.disk.architecture, "-o", str(folder / "root"), "-t", "tar", "--no-tmpfs"]
+    command = [
+        str(program),
+        "-a",
+        builders_architecture(request),
+        "-o",
+        str(folder / "root"),
+        "-t",
+        "tar",
+        "--no-tmpfs",
+    ]
     command += ["-x"] if request.trace else []
     command += [] if request.with_base else ["-n"]
     command += ["-p", ",".join(request.packages)] if request.packages else []
@@ -114,6 +123,7 @@ class _Watch:
         self._log_path = log
         # What elements say is theirs: with a trace, secrets that they are given may be among it.
         opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        os.fchmod(opened, 0o600)  # of an earlier one, too
         self._log = os.fdopen(opened, "wb", buffering=0)
         self._fifo = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
         self.questions: Questions | None = None
@@ -161,7 +171,8 @@ class _Watch:
 
     def _keep(self, block: bytes) -> None:
         with writing(self._log_path):
-            self._log.write(block)
+            while block:
+                block = block[self._log.write(block) :]
 
 
 def _environment(request: Request, folder: Path, sudo: Path) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from amphora_image.build.assembly import FORMATS
-from amphora_image.build.inspection.inspect import opened_image
+from amphora_image.build.inspection.inspect import opened_image, telling
 from amphora_image.build.inspection.system import architecture_of
 from amphora_image.build.programs import require
 from amphora_image.build.trial.agent import Heartbeats
@@ -87,7 +87,8 @@ def _check_architecture(image: Path) -> None:
     :raises UnusableFileError: it is for another processor.
     """
     found = ""
-    with contextlib.suppress(UnreadableImageError, ConfigurationError), opened_image(image) as opened:
+    unreadable = contextlib.suppress(UnreadableImageError, ConfigurationError)
+    with unreadable, opened_image(image) as opened, telling(image):
         found = architecture_of(opened.tree)
     if found not in {"", *PROCESSORS}:
         raise UnusableFileError(f"{image} holds a system for {found}", f"only those for {PROCESSORS[0]} are tested")

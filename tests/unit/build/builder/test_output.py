@@ -54,6 +54,11 @@ def test_a_mirror_signed_by_an_unknown_key_is_told_as_such():
     assert "NO_PUBKEY 6ED" in str(error)
 
 
+def test_a_mirror_whose_signature_has_expired_is_told_as_such():
+    error = failure("E: Release file for http://m/debian/dists/trixie/InRelease is expired (invalid since 21d 4h).")
+    assert isinstance(error, UntrustedMirrorError)
+
+
 def test_a_full_disk_counts_more_than_what_follows_from_it():
     """The issue: "full disk"."""
     error = failure(

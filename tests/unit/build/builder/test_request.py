@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from amphora_image.build.assembly import Disk
-from amphora_image.build.builder.request import Request, _fetchers, check
+from amphora_image.build.builder.request import Request, _fetchers, builders_architecture, check
 from amphora_image.errors import DestinationError, DiskTooSmallError, MissingProgramsError, UnknownChoiceError
 
 
@@ -63,6 +63,18 @@ def test_an_output_in_no_folder_is_refused(request_for, elements, tmp_path):
         check(request_for(log=tmp_path), own_elements=elements)
     with pytest.raises(DestinationError, match="there is no such folder"):
         check(request_for(work=tmp_path / "nowhere"), own_elements=elements)
+
+
+def test_a_log_whose_name_is_none_is_told(request_for, elements, tmp_path):
+    with pytest.raises(DestinationError, match="File name too long"):
+        check(request_for(log=tmp_path / ("x" * 300)), own_elements=elements)
+
+
+def test_debians_and_ubuntus_name_of_an_architecture_is_given_where_it_is_another(request_for):
+    little = Disk(architecture="ppc64le")
+    assert builders_architecture(request_for(elements=["ubuntu-minimal"], disk=little)) == "ppc64el"
+    assert builders_architecture(request_for(elements=["rocky-container"], disk=little)) == "ppc64le"
+    assert builders_architecture(request_for(elements=["amphora-debian"])) == "amd64"
 
 
 def test_only_a_tar_goes_to_standard_output(request_for, elements):
