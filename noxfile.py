@@ -75,7 +75,7 @@ def tiny_image(session: nox.Session) -> None:
 
 @nox.session(python=False, name="image-test")
 def image_test(session: nox.Session) -> None:
-    """Build the small image and the whole amphora, test them, and try what can go wrong; as root, in some 20 minutes."""
+    """Build the small image and the whole amphora, test them, and try what can go wrong; as root, in some 40 minutes."""
     _run(session, "pytest", "tests/images", *session.posargs)
 
 
