@@ -36,6 +36,8 @@ _PHASE = re.compile(r"(?:Running hooks from \S*/|in_target\.d/)([a-z-]+)\.d(?:/|
 _TAIL_LINES = 60
 #: Who tells of each hook that it runs: the hook's name, such as 09-apt-keyring, is no sign of anything.
 _RUNNER = "dib-run-parts "
+#: What stands before each line of a program that installs packages.
+_QUOTED = "> "
 
 #: Signs in what was said, the most telling first. apt tells of an unknown release and of a wrong key in many lines.
 _NO_ROOM = re.compile(r".*No space left on device.*|.*You don't have enough free space.*")
@@ -61,7 +63,8 @@ def phase_of(line: str) -> str | None:
 
 def failure_of(lines: Sequence[str], phase: str, *, work: str, log: str) -> AmphoraImageError:
     """Say what it means that the build failed in ``phase`` after having said ``lines``, of which the last ones count."""
-    tail = [line.strip() for line in lines[-_TAIL_LINES:] if line.strip() and not line.startswith(_RUNNER)]
+    said = (line.strip().removeprefix(_QUOTED) for line in lines[-_TAIL_LINES:] if not line.startswith(_RUNNER))
+    tail = [line for line in said if line]
     if found := _first(tail, _NO_ROOM):
         return DiskFullError(work, found)
     if found := _first(tail, _UNTRUSTED):

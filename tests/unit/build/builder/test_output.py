@@ -59,6 +59,14 @@ def test_a_mirror_whose_signature_has_expired_is_told_as_such():
     assert isinstance(error, UntrustedMirrorError)
 
 
+def test_what_an_installer_complains_of_is_told_and_not_what_is_said_while_all_is_taken_down():
+    error = failure(
+        "> E: Could not get lock /var/cache/apt/archives/lock. It is held by process 0",
+        "INFO diskimage_builder.block_device.blockdevice [-] State already cleaned - no way to do anything here",
+    )
+    assert "E: Could not get lock" in str(error)
+
+
 def test_a_full_disk_counts_more_than_what_follows_from_it():
     """The issue: "full disk"."""
     error = failure(
