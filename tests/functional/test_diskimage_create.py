@@ -59,6 +59,16 @@ class Door:
             check=False,
         )
 
+    def program(self, name, text):
+        """Put a program of the test's own in front of the machine's."""
+        (self.bin / name).write_text(f"#!/bin/sh\n{text}\n")
+        (self.bin / name).chmod(0o755)
+
+    def as_somebody(self):
+        """Have the script be called by who is not root, with a sudo that notes what it is called for."""
+        self.program("id", '[ "$1" = -u ] && echo 1000 || echo 1001')
+        self.program("sudo", 'echo "$@" >>"$CALLS.sudo"\n[ "$1" = chown ] && exit\nshift\nexec "$@"')
+
     def options(self):
         """Give the last call's options, as a mapping; one without a value is mapped to an empty text."""
         words = self.calls.read_text().splitlines()
@@ -239,8 +249,7 @@ def test_a_missing_sudo_ends_with_1(door):
     """The issue: "No root or sudo"."""
     for program in ("bash", "cat", "dirname", "grep", "mkdir", "readlink", "sed", "sh", "stat", "tr"):
         (door.bin / program).symlink_to(shutil.which(program))
-    (door.bin / "id").write_text("#!/bin/sh\necho 1000\n")
-    (door.bin / "id").chmod(0o755)
+    door.program("id", "echo 1000")
     result = door.run(path=str(door.bin))
     assert result.returncode == 1, result.stderr
     assert "sudo is not installed" in result.stdout
@@ -249,12 +258,7 @@ def test_a_missing_sudo_ends_with_1(door):
 
 def test_who_is_not_root_builds_by_sudo_and_gets_what_was_built(door):
     """The issue: "so that existing pipelines run unchanged": Octavia's is run by who may call sudo."""
-    for name, text in (
-        ("id", '[ "$1" = -u ] && echo 1000 || echo 1001'),
-        ("sudo", 'echo "$@" >>"$CALLS.sudo"\n[ "$1" = chown ] && exit\nshift\nexec "$@"'),
-    ):
-        (door.bin / name).write_text(f"#!/bin/sh\n{text}\n")
-        (door.bin / name).chmod(0o755)
+    door.as_somebody()
     result = door.run("-r", "canary-8")
     assert result.returncode == 0, result.stderr
     assert door.environment()["AMPHORA_ROOT_PASSWORD"] == "canary-8"
@@ -266,15 +270,10 @@ def test_who_is_not_root_builds_by_sudo_and_gets_what_was_built(door):
 
 
 def test_who_is_not_root_gets_the_log_of_a_build_that_failed(door):
-    for name, text in (
-        ("id", "echo 1000"),
-        ("sudo", 'echo "$@" >>"$CALLS.sudo"\n[ "$1" = chown ] && exit\nshift\nexec "$@"'),
-    ):
-        (door.bin / name).write_text(f"#!/bin/sh\n{text}\n")
-        (door.bin / name).chmod(0o755)
+    door.as_somebody()
     (door.folder / "mine.log").touch()
     assert door.run("-l", "mine.log", AMPHORA_STATUS="1").returncode == 1
-    assert "chown 1000:1000 mine.log" in (door.folder / "calls.sudo").read_text().splitlines()
+    assert "chown 1000:1001 mine.log" in (door.folder / "calls.sudo").read_text().splitlines()
 
 
 def test_variables_stand_for_options_as_in_octavias_script_and_count_less(door):
