@@ -12,6 +12,7 @@ import os
 import selectors
 import shlex
 import shutil
+import stat
 import sys
 from collections import deque
 from pathlib import Path
@@ -123,7 +124,8 @@ class _Watch:
         self._log_path = log
         # What elements say is theirs: with a trace, secrets that they are given may be among it.
         opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        os.fchmod(opened, 0o600)  # of an earlier one, too
+        if stat.S_ISREG(os.fstat(opened).st_mode):
+            os.fchmod(opened, 0o600)  # of an earlier one, too; but /dev/null stays everybody's
         self._log = os.fdopen(opened, "wb", buffering=0)
         self._fifo = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
         self.questions: Questions | None = None

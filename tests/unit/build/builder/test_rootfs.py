@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from amphora_image.build.builder.rootfs import forget_the_build, own_keys
+import os
+from pathlib import Path
+
+from amphora_image.build.builder.rootfs import _Watch, forget_the_build, own_keys
 
 
 def test_what_tells_builds_apart_is_removed_and_nothing_outside_the_tree(tmp_path):
@@ -26,3 +29,15 @@ def test_a_key_ring_of_ones_own_is_trusted_without_apt_key():
     assert found["DIB_MMDEBSTRAP_EXTRA_ARGS"] == "--aptopt=x --keyring='/keys/my ring.gpg'"
     assert own_keys({}) == {}
     assert own_keys({**given, "DIB_ADD_APT_KEYS": "/more"})["DIB_ADD_APT_KEYS"] == "/more"
+
+
+def test_a_log_of_an_earlier_build_is_nobody_elses_and_a_device_stays_as_it_is(tmp_path):
+    earlier = tmp_path / "x.log"
+    earlier.touch(mode=0o644)
+    master, terminal = os.openpty()
+    os.fchmod(terminal, 0o622)
+    for number, (log, mode) in enumerate(((earlier, 0o600), (Path(os.ttyname(terminal)), 0o622))):
+        _Watch(tmp_path / f"fifo-{number}", log, print).close()
+        assert log.stat().st_mode & 0o777 == mode
+    os.close(master)
+    os.close(terminal)
