@@ -123,7 +123,7 @@ class _Watch:
         os.mkfifo(fifo, 0o600)
         self._log_path = log
         # What elements say is theirs: with a trace, secrets that they are given may be among it.
-        opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY, 0o600)
         if stat.S_ISREG(os.fstat(opened).st_mode):
             os.fchmod(opened, 0o600)  # of an earlier one, too; but /dev/null stays everybody's
         self._log = os.fdopen(opened, "wb", buffering=0)
