@@ -17,7 +17,7 @@ Usage: $(basename "$0") [OPTION]...
     -c  folder of the cache (default: ~/.cache/image-create)
     -d  release (default: noble for ubuntu-minimal, trixie for debian, 10-stream for centos-minimal, 10 for rocky)
     -e  mandatory access control that refuses, not only reports
-    -f  build in no tmpfs
+    -f  build in no tmpfs: on the disk, even where there is memory
     -g  git ref of Octavia to take the agent from (default: a pinned version from the package index)
     -h  this text
     -i  base system: ubuntu, ubuntu-minimal, debian, fedora, centos, centos-minimal, rocky or rhel (default: ubuntu-minimal)
@@ -65,7 +65,7 @@ output=${AMP_OUTPUTFILENAME:-} type=${AMP_IMAGETYPE:-qcow2} size=${AMP_IMAGESIZE
 cache=${AMP_CACHEDIR:-${HOME:-}/.cache/image-create} work=${AMP_WORKING_DIR:-} log='' kernel=${AMP_KERNEL:-}
 password=${AMP_ROOTPW:-} package=${AMP_PACKAGE_INSTALL:-0} trace=0
 enforcing=${AMP_ENABLE_FULL_MAC_SECURITY:-0} pinning=${AMP_ENABLE_CPUPINNING:-0}
-nossh=${AMP_DISABLE_SSHD:-0} fips=${AMP_ENABLE_FIPS:-0}
+nossh=${AMP_DISABLE_SSHD:-0} fips=${AMP_ENABLE_FIPS:-0} disk=${AMP_DISABLE_TMPFS:-}
 
 while getopts "a:b:c:d:efg:hi:k:l:mno:pt:r:s:vw:xy" option; do
     case $option in
@@ -75,7 +75,7 @@ while getopts "a:b:c:d:efg:hi:k:l:mno:pt:r:s:vw:xy" option; do
         c) cache=$OPTARG ;;
         d) release=$OPTARG ;;
         e) enforcing=1 ;;
-        f) ;; # amphora-image builds in no tmpfs in any case
+        f) disk=1 ;;
         g)
             # A variable that is set counts more than the option, as it does in Octavia's script.
             export DIB_REPOREF_amphora_agent=${DIB_REPOREF_amphora_agent:-$OPTARG}
@@ -179,6 +179,7 @@ unset DIB_RELEASE # only -d counts
 [ "$fips" != 1 ] || options+=(--fips)
 [ -z "$password" ] || options+=(--root-password)
 [ "$trace" != 1 ] || options+=(--trace)
+[ -z "$disk" ] || options+=(--no-tmpfs) # any value means yes, as in Octavia's script
 if [ "$nossh" = 1 ]; then
     export DIB_OCTAVIA_AMP_USE_SSH=${DIB_OCTAVIA_AMP_USE_SSH:-False}
     [ -n "${DIB_ELEMENTS:-}" ] || options+=(--no-ssh)

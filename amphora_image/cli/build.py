@@ -89,6 +89,12 @@ class Build(ShowOne):
             "--work-dir", type=Path, metavar="DIR", default=Path(tempfile.gettempdir()), help="Default: TMPDIR or /tmp."
         )
         parser.add_argument(
+            "--no-tmpfs",
+            action="store_true",
+            default=os.environ.get("DIB_NO_TMPFS", "0") != "0",
+            help="Work on the disk even where 8 GiB of memory can be had, half of which would be mounted in the work folder.",
+        )
+        parser.add_argument(
             "--cache-dir",
             type=Path,
             metavar="DIR",
@@ -166,6 +172,7 @@ def _request(options: argparse.Namespace) -> Request:
     from amphora_image.build.assembly import Disk  # noqa: PLC0415 - heavy
     from amphora_image.build.assembly.system import BootOptions  # noqa: PLC0415 - heavy
     from amphora_image.build.builder import TYPES, Request  # noqa: PLC0415 - heavy
+    from amphora_image.build.builder.memory import spare_memory  # noqa: PLC0415 - heavy
     from amphora_image.build.builder.mirrors import mirrors  # noqa: PLC0415 - heavy
     from amphora_image.build.builder.request import machine_architecture  # noqa: PLC0415 - heavy
     from amphora_image.build.elements import DISK_ELEMENTS, FOLDER, SYSTEMS, Composition  # noqa: PLC0415 - heavy
@@ -215,6 +222,7 @@ def _request(options: argparse.Namespace) -> Request:
         overwrite=options.overwrite,
         log=log.absolute(),
         work=options.work_dir.absolute(),
+        memory=0 if options.no_tmpfs else spare_memory(),
         cache=options.cache_dir.expanduser().absolute(),
         keep_stages=not options.no_cache,
         environment={"DIB_RELEASE": release, **places},

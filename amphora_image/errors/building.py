@@ -76,9 +76,10 @@ class DiskFullError(AmphoraImageError):
 
     path: str
     detail: str
+    remedy: str = "free some, or name another place"
 
     def __str__(self) -> str:
-        return f"there is no room in {self.path}: {one_line(self.detail)}; free some, or name another place"
+        return f"there is no room in {self.path}: {one_line(self.detail)}; {self.remedy}"
 
 
 @dataclass(eq=False)

@@ -170,7 +170,7 @@ def test_without_options_it_builds_what_octavias_script_builds(door):
         (["-l", "build.log"], {"--log-file": "build.log"}),
         (["-m"], {"--cpu-pinning": ""}),
         (["-n"], {"--no-ssh": ""}),
-        (["-f"], {"--os": "ubuntu-minimal"}),
+        (["-f"], {"--no-tmpfs": ""}),
         (["-s", "3", "-t", "raw"], {"--size": "3G", "--type": "raw"}),
         (["-t", "vhd"], {"--type": "vhd"}),
         (["-x"], {"--trace": ""}),
@@ -280,7 +280,7 @@ def test_variables_stand_for_options_as_in_octavias_script_and_count_less(door):
     presets = {"ARCH": "arm64", "BASEOS": "rocky-container", "DIB_RELEASE": "9", "IMAGETYPE": "raw", "IMAGESIZE": "3"}
     presets |= {"OUTPUTFILENAME": f"{door.folder}/mine", "CACHEDIR": "/tmp/theirs", "WORKING_DIR": "work"}
     presets |= {"ENABLE_FULL_MAC_SECURITY": "1", "ENABLE_CPUPINNING": "1", "DISABLE_SSHD": "1", "ENABLE_FIPS": "1"}
-    presets |= {"PACKAGE_INSTALL": "1", "ROOTPW": "canary-6"}
+    presets |= {"PACKAGE_INSTALL": "1", "ROOTPW": "canary-6", "DISABLE_TMPFS": "--no-tmpfs"}
     assert door.run("-s", "4", **{f"AMP_{name}": value for name, value in presets.items()}).returncode == 0
     assert door.options() == {
         "--os": "rocky",
@@ -297,6 +297,7 @@ def test_variables_stand_for_options_as_in_octavias_script_and_count_less(door):
         "--fips": "",
         "--root-password": "",
         "--no-ssh": "",
+        "--no-tmpfs": "",
     }
     assert door.environment()["DIB_INSTALLTYPE_amphora_agent"] == "package"
     door.run(AMP_KERNEL="linux-image-kvm", AMP_ENABLE_CPUPINNING="0")

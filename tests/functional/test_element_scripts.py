@@ -309,6 +309,33 @@ def test_a_mirror_by_date_is_believed_after_its_date(tree, mirror, security, opt
     ]
 
 
+def test_what_was_downloaded_is_used_again_only_by_whom_the_same_mirrors_and_keys_are_believed(tree):
+    """apt installs what lies in its folder for archives by its name and size alone."""
+    tree.program("sudo", 'exec "$@"')
+    hook = '[ "${each#--setup-hook=}" = "$each" ] || sh -c "${each#*=}" - ' + str(tree.root)
+    tree.program("mmdebstrap", f'for each in "$@"; do {hook}; done')
+    tree.file("one.gpg", "keys")
+    tree.file("other.gpg", "other keys")
+    common = {"ARCH": "amd64", "DIB_RELEASE": "trixie", "DIB_DEBIAN_COMPONENTS": "main"}
+    common |= {"DIB_DEBIAN_SECURITY_MIRROR": "http://mirror.example.com/security"}
+
+    def folders(mirror, keyring, **more):
+        given = {"DIB_DISTRIBUTION_MIRROR": f"http://{mirror}/debian", "DIB_APT_KEYRING": str(tree.root / keyring)}
+        given["DIB_IMAGE_CACHE"] = str(tree.folder / "cache")
+        tree.run("amphora-debian/root.d/08-amphora-debian", **common, **given, **more)
+        return {path.name for path in (tree.folder / "cache").glob("apt/*")}
+
+    assert folders("mirror.example.com", "one.gpg", DIB_APT_LOCAL_CACHE="0") == set()
+    first = folders("mirror.example.com", "one.gpg")
+    assert len(first) == 1
+    assert folders("mirror.example.com", "one.gpg") == first
+    assert len(folders("mirror.example.com", "other.gpg")) == 2
+    assert len(folders("other.example.com", "one.gpg")) == 3
+    [unused] = first
+    os.utime(tree.folder / "cache" / "apt" / unused, (0, 0))
+    assert unused not in folders("other.example.com", "one.gpg")
+
+
 def test_without_a_mirror_nothing_is_unpacked_and_the_variable_is_named(tree):
     """No mirror is anybody's but the building machine's: the element knows none of its own."""
     tree.program("mmdebstrap", "exit 0")

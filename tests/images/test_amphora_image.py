@@ -69,9 +69,9 @@ def test_a_build_elsewhere_on_the_next_day_gives_the_same_bytes(amphora, other_c
     output = tmp_path / "deep" / "down" / "other.qcow2"
     output.parent.mkdir(parents=True)
     elsewhere = ["unshare", "--uts", "sh", "-c", 'hostname elsewhere; umask 077; exec "$@"', "-", "taskset", "-c", "0"]
-    command = [*elsewhere, AMPHORA_IMAGE, *_BUILD, "--os", "debian", "--no-cache", *options, "-o", output]
+    command = [*elsewhere, AMPHORA_IMAGE, *_BUILD, "--os", "debian", "--no-cache", "--no-tmpfs", *options]
     today = dt.datetime.now(dt.UTC).date()
-    ended = run(command, tmp_path, timeout=2 * _SECONDS, environ={**environ, "TZ": "Asia/Tokyo"})
+    ended = run([*command, "-o", output], tmp_path, timeout=2 * _SECONDS, environ={**environ, "TZ": "Asia/Tokyo"})
     assert ended.code == 0, ended.stderr
     said = output.with_name("other.qcow2.log").read_text(errors="replace")
     assert any(f"in the tree it is {today + dt.timedelta(days=days)}" in said for days in (1, 2))

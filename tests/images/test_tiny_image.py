@@ -269,7 +269,9 @@ def test_a_full_disk_is_told_as_such_and_nothing_stays_mounted(tmp_path):
     mounted = f'mount -t tmpfs -o size=100m none {tmp_path}/small && exec "$@"'
     command = ["unshare", "--mount", "sh", "-c", mounted, "-", AMPHORA_IMAGE, *_TINY]
     ended = run(
-        [*command, "--work-dir", tmp_path / "small", "-o", tmp_path / "x.qcow2"], tmp_path, timeout=_BUILD_SECONDS
+        [*command, "--no-tmpfs", "--work-dir", tmp_path / "small", "-o", tmp_path / "x.qcow2"],
+        tmp_path,
+        timeout=_BUILD_SECONDS,
     )
     assert ended.code == 1, ended.stderr
     assert f"there is no room in {tmp_path / 'small'}" in ended.stderr.splitlines()[-1]

@@ -47,7 +47,7 @@ def build(request: Request, phase: Callable[[str], object]) -> None:
     check(request, own_elements=find_builder()[1])
     with writing(request.cache):
         request.cache.mkdir(parents=True, exist_ok=True)
-    with work_folder(request.work) as folder:
+    with work_folder(request.work, request.memory) as folder:
         tree = make_root(request, folder, phase)
         if request.output is None:
             phase("writing the tar")

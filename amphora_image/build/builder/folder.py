@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amphora_image.build.builder.memory import in_memory
 from amphora_image.errors import DestinationError, DiskFullError
 
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 
 _PREFIX = "amphora-image-build-"
 _LOCK = "in-use"
+_ON_DISK = "free some, or build on the disk (--no-tmpfs)"
 
 
 @contextlib.contextmanager
-def work_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder of its own for a build, and remove it in the end.
+def work_folder(parent: Path, memory: int = 0) -> Iterator[Path]:
+    """Make a folder of its own for a build, and remove it in the end; in up to ``memory`` bytes of memory, if any.
 
-    :raises DiskFullError: there is no room for it.
+    :raises DiskFullError: there is no room for it, or for what is done in it.
     :raises DestinationError: it cannot be made.
     """
     sweep(parent)
@@ -40,7 +42,13 @@ def work_folder(parent: Path) -> Iterator[Path]:
         with writing(parent):
             lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
+        with in_memory(folder, memory) as mounted:
+            try:
+                yield folder
+            except DiskFullError as error:
+                if mounted and (error.path == str(parent) or Path(error.path).is_relative_to(folder)):
+                    raise DiskFullError(f"the memory mounted on {folder}", error.detail, _ON_DISK) from error
+                raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if lock >= 0:

@@ -53,9 +53,9 @@ class Request:
     """What shall be built: the ``elements`` of diskimage-builder, further ``packages``, and where the result goes.
 
     ``output`` None means standard output, for a tar alone. ``environment`` is what the elements find; ``elements_path``
-    where they are looked for, before diskimage-builder's own. ``work`` is the folder that the work is done in, ``cache``
-    the one that downloads are kept in from build to build, and, with ``keep_stages``, stages of the root file system; that
-    takes our own elements in ``elements_path``.
+    where they are looked for, before diskimage-builder's own. ``work`` is the folder that the work is done in, in up to
+    ``memory`` bytes of memory mounted there where that is not 0; ``cache`` the one that downloads are kept in from build to
+    build, and, with ``keep_stages``, stages of the root file system; that takes our own elements in ``elements_path``.
     """
 
     elements: Sequence[str]
@@ -66,6 +66,7 @@ class Request:
     overwrite: bool = False
     log: Path
     work: Path
+    memory: int = 0
     cache: Path
     keep_stages: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+
+from amphora_image.build.builder.memory import spare_memory
+
+GIB = 1 << 30
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Write what the kernel would say: memory available, in GiB, the control groups, and files of limits by path."""
+
+    def make(available, groups="", limits=()):
+        (tmp_path / "proc" / "self").mkdir(parents=True)
+        told = f"MemTotal: 1 kB\nMemAvailable: {available << 20} kB\n"
+        (tmp_path / "proc" / "meminfo").write_text(told, encoding="ascii")
+        (tmp_path / "proc" / "self" / "cgroup").write_text(groups, encoding="ascii")
+        for path, text in dict(limits).items():
+            (tmp_path / "cgroup" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "cgroup" / path).write_text(f"{text}\n", encoding="ascii")
+        return tmp_path / "proc", tmp_path / "cgroup"
+
+    return make
+
+
+@pytest.mark.parametrize(("available", "spare"), [(24, 12 * GIB), (8, 4 * GIB), (7, 0)])
+def test_a_build_may_have_half_of_the_memory_if_that_is_enough(machine, available, spare):
+    assert spare_memory(*machine(available)) == spare
+
+
+@pytest.mark.parametrize(
+    ("groups", "limits"),
+    [
+        ("0::/\n", {"memory.max": 10 * GIB}),  # a container, as it sees itself
+        ("0::/a/b\n", {"a/b/memory.max": "max", "a/memory.max": 10 * GIB}),
+        ("3:cpu,memory:/a\n1:cpuset:/c\n0::/\n", {"memory/a/memory.limit_in_bytes": 10 * GIB}),
+        ("3:memory:/outside\n", {"memory/memory.limit_in_bytes": 10 * GIB}),  # a container, as its host sees it
+    ],
+)
+def test_no_more_than_a_control_group_may_have_is_taken(machine, groups, limits):
+    assert spare_memory(*machine(24, groups, limits)) == 5 * GIB
+
+
+def test_a_small_container_on_a_large_machine_builds_on_the_disk(machine):
+    assert spare_memory(*machine(240, "0::/\n", {"memory.max": 2 * GIB})) == 0
+
+
+def test_where_nothing_is_known_of_the_memory_the_disk_is_used(tmp_path):
+    assert spare_memory(tmp_path, tmp_path) == 0
