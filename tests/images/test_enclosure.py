@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from amphora_image.build.builder.enclosure import Enclosure, place_sudo
+from amphora_image.build.builder.enclosure import Enclosure, place_stand_ins
 
 _STARTER = """
 import os, pathlib, sys
@@ -95,5 +96,11 @@ def test_its_end_waits_until_all_inside_is_gone(folder):
 def test_what_stands_for_sudo_does_what_scripts_expect(tmp_path, arguments, told):
     """The facts: a leaked TMPDIR breaks scripts in the chroot, a leaked REQUESTS_CA_BUNDLE points at no file there."""
     environ = {"PATH": os.environ["PATH"], "MORE": "more", "TMPDIR": "/nowhere", "REQUESTS_CA_BUNDLE": "/nowhere"}
-    command = [place_sudo(tmp_path) / "sudo", *arguments]
+    command = [place_stand_ins(tmp_path) / "sudo", *arguments]
     assert subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.strip() == told
+
+
+def test_no_build_waits_until_all_that_others_wrote_is_on_the_disk(tmp_path):
+    """diskimage-builder calls sync, and a root file system that is read once need not be written anywhere."""
+    assert shutil.which("sync", path=str(place_stand_ins(tmp_path))) == str(tmp_path / "bin" / "sync")
+    assert subprocess.run([tmp_path / "bin" / "sync"], check=True, capture_output=True).stdout == b""

@@ -30,7 +30,9 @@ _UNSHARE = (
     "private",
     "--",
 )
-_STAND_IN = Path(__file__).parent / "sudo.sh"
+_SUDO = Path(__file__).parent / "sudo.sh"
+#: diskimage-builder asks for it before it unmounts; what is in the tree need not be on any disk, let alone what others wrote.
+_SYNC = "#!/bin/sh\n"
 
 
 class Enclosure:
@@ -84,10 +86,11 @@ class Enclosure:
             pass
 
 
-def place_sudo(folder: Path) -> Path:
-    """Put what stands for sudo into a new folder, for PATH, and give that folder: whoever is inside is root already."""
+def place_stand_ins(folder: Path) -> Path:
+    """Put what stands for sudo and sync into a new folder, for PATH, and give that folder: whoever is inside is root already."""
     place = folder / "bin"
     place.mkdir()
-    (place / "sudo").write_bytes(_STAND_IN.read_bytes())
-    (place / "sudo").chmod(0o755)
+    for name, text in (("sudo", _SUDO.read_text(encoding="utf-8")), ("sync", _SYNC)):
+        (place / name).write_text(text, encoding="utf-8")
+        (place / name).chmod(0o755)
     return place

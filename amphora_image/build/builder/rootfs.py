@@ -18,7 +18,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amphora_image.build.builder.enclosure import Enclosure, place_sudo
+from amphora_image.build.builder.enclosure import Enclosure, place_stand_ins
 from amphora_image.build.builder.folder import writing
 from amphora_image.build.builder.keeping import ELEMENT, VARIABLE, Keeper
 from amphora_image.build.builder.output import failure_of, phase_of
@@ -86,7 +86,7 @@ def make_root(request: Request, folder: Path, phase: Callable[[str], object]) ->
     command += ["-p", ",".join(request.packages)] if request.packages else []
     elements = [*request.elements, *([ELEMENT] if request.keep_stages else [])]
     with writing(request.work), contextlib.closing(_Watch(folder / "root.tar", request.log, phase)) as watch:
-        environment = _environment(request, folder, place_sudo(folder))
+        environment = _environment(request, folder, place_stand_ins(folder))
         if request.keep_stages:
             stages = Stages(request.cache / "stages")
             watch.questions = Questions(
@@ -177,7 +177,7 @@ class _Watch:
                 block = block[self._log.write(block) :]
 
 
-def _environment(request: Request, folder: Path, sudo: Path) -> Mapping[str, str]:
+def _environment(request: Request, folder: Path, stand_ins: Path) -> Mapping[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)}
     fixed = {
         "DIB_IMAGE_CACHE": str(request.cache),
@@ -186,7 +186,7 @@ def _environment(request: Request, folder: Path, sudo: Path) -> Mapping[str, str
         "DIB_NO_TIMESTAMP": "1",
         "ELEMENTS_PATH": os.pathsep.join(map(str, request.elements_path)),
         "LC_ALL": "C",
-        "PATH": os.pathsep.join([str(sudo), SEARCHED]),
+        "PATH": os.pathsep.join([str(stand_ins), SEARCHED]),
         "PYTHONHASHSEED": "0",  # elements are a set to diskimage-builder: else they come in another order each time
         "TMP_DIR": str(folder),
         VARIABLE: str(folder),
