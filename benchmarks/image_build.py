@@ -87,7 +87,8 @@ def peers(folder: Path) -> float:
 def measure(folder: Path, rounds: int, *, add: bool) -> None:
     """Take ``rounds`` of all three, and report them."""
     if not (downloads() / "apt").exists():
-        ours(folder)  # which downloads the packages, for the peer too
+        ours(folder)
+        peers(folder)  # its disk takes packages of its own
     first, again = [], []
     for _ in range(rounds):
         shutil.rmtree(downloads() / "stages", ignore_errors=True)

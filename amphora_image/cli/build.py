@@ -91,8 +91,9 @@ class Build(ShowOne):
         parser.add_argument(
             "--no-tmpfs",
             action="store_true",
-            default=os.environ.get("DIB_NO_TMPFS", "0") != "0",
-            help="Work on the disk even where 8 GiB of memory can be had, half of which would be mounted in the work folder.",
+            default=(os.environ.get("DIB_NO_TMPFS") or "0") != "0",
+            help="Work on the disk even where 8 GiB of memory can be had, half of which would be mounted in the work folder. "
+            "DIB_NO_TMPFS=1 says the same.",
         )
         parser.add_argument(
             "--cache-dir",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -309,31 +310,55 @@ def test_a_mirror_by_date_is_believed_after_its_date(tree, mirror, security, opt
     ]
 
 
-def test_what_was_downloaded_is_used_again_only_by_whom_the_same_mirrors_and_keys_are_believed(tree):
-    """apt installs what lies in its folder for archives by its name and size alone."""
+def kept_downloads(tree, cache, **given):
+    """Run the element with a program in mmdebstrap's place that runs the hooks, and give the folders of the cache."""
     tree.program("sudo", 'exec "$@"')
-    hook = '[ "${each#--setup-hook=}" = "$each" ] || sh -c "${each#*=}" - ' + str(tree.root)
-    tree.program("mmdebstrap", f'for each in "$@"; do {hook}; done')
-    tree.file("one.gpg", "keys")
-    tree.file("other.gpg", "other keys")
-    common = {"ARCH": "amd64", "DIB_RELEASE": "trixie", "DIB_DEBIAN_COMPONENTS": "main"}
+    run = f'sh -c "${{each#*=}}" - {tree.root}'
+    tree.program("mmdebstrap", f'for each in "$@"; do case $each in --*-hook=*) {run} ;; esac; done')
+    common = {"ARCH": "amd64", "DIB_RELEASE": "trixie", "DIB_DEBIAN_COMPONENTS": "main", "DIB_IMAGE_CACHE": str(cache)}
+    common |= {"DIB_DISTRIBUTION_MIRROR": "http://mirror.example.com/debian"}
     common |= {"DIB_DEBIAN_SECURITY_MIRROR": "http://mirror.example.com/security"}
+    script = FOLDER / "amphora-debian/root.d/08-amphora-debian"
+    subprocess.run([script], env=tree.environment | common | given, check=True, capture_output=True)
+    return {path.name for path in (cache / "apt").glob("*")}
 
-    def folders(mirror, keyring, **more):
-        given = {"DIB_DISTRIBUTION_MIRROR": f"http://{mirror}/debian", "DIB_APT_KEYRING": str(tree.root / keyring)}
-        given["DIB_IMAGE_CACHE"] = str(tree.folder / "cache")
-        tree.run("amphora-debian/root.d/08-amphora-debian", **common, **given, **more)
-        return {path.name for path in (tree.folder / "cache").glob("apt/*")}
 
-    assert folders("mirror.example.com", "one.gpg", DIB_APT_LOCAL_CACHE="0") == set()
-    first = folders("mirror.example.com", "one.gpg")
+def test_what_was_downloaded_is_used_again_where_the_same_mirrors_and_keys_are_believed(tree):
+    """apt installs what lies in its folder for archives by its name and size alone."""
+    keys, others = tree.file("one.gpg", "keys"), tree.file("other.gpg", "other keys")
+    cache = tree.folder / "one's cache"
+    given = {"DIB_APT_KEYRING": str(keys)}
+    assert kept_downloads(tree, cache, **given, DIB_APT_LOCAL_CACHE="0") == set()
+    first = kept_downloads(tree, cache, **given)
     assert len(first) == 1
-    assert folders("mirror.example.com", "one.gpg") == first
-    assert len(folders("mirror.example.com", "other.gpg")) == 2
-    assert len(folders("other.example.com", "one.gpg")) == 3
+    assert kept_downloads(tree, cache, **given) == first
+    assert len(kept_downloads(tree, cache, DIB_APT_KEYRING=str(others))) == 2
+    assert len(kept_downloads(tree, cache, **given, DIB_DISTRIBUTION_MIRROR="http://other.example.com/debian")) == 3
+    assert len(kept_downloads(tree, cache)) == 4
     [unused] = first
-    os.utime(tree.folder / "cache" / "apt" / unused, (0, 0))
-    assert unused not in folders("other.example.com", "one.gpg")
+    os.utime(cache / "apt" / unused, (0, 0))
+    assert unused not in kept_downloads(tree, cache)
+
+
+def test_only_what_is_installed_is_kept_and_only_what_is_whole_is_taken(tree):
+    archives, cache = tree.root / "var/cache/apt/archives", tree.folder / "cache"
+    about = {"Package": "a", "Status": "install ok installed", "Architecture": "all", "Version": "1:2-3"}
+    about |= {"Maintainer": "m", "Description": "d"}
+    tree.file("var/lib/dpkg/status", "".join(f"{name}: {value}\n" for name, value in about.items()))
+    tree.file("var/cache/apt/archives/a_1%3a2-3_all.deb", "new")
+    tree.file("var/cache/apt/archives/a_1%3a2-2_all.deb", "old")
+    [folder] = kept_downloads(tree, cache)
+    kept = cache / "apt" / folder
+    assert {path.name for path in kept.iterdir()} == {"a_1%3a2-3_all.deb", "SHA256SUMS"}
+
+    hook = FOLDER / "amphora-debian/root.d/amphora-debian/downloads"
+    shutil.rmtree(archives)
+    subprocess.run([hook, "take", kept, tree.root], check=True)
+    assert [path.name for path in archives.iterdir()] == ["a_1%3a2-3_all.deb"]
+    shutil.rmtree(archives)
+    (kept / "a_1%3a2-3_all.deb").write_text("NEW")
+    subprocess.run([hook, "take", kept, tree.root], check=True)
+    assert list(archives.iterdir()) == []
 
 
 def test_without_a_mirror_nothing_is_unpacked_and_the_variable_is_named(tree):

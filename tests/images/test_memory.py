@@ -46,23 +46,20 @@ def test_a_killed_process_leaves_nothing_of_it_on_the_disk(tmp_path):
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "then",
-    [
-        "from amphora_image.build.programs import run; run('cp', '/dev/zero', folder / 'full', folder=folder)",
-        "from amphora_image.errors import DiskFullError; raise DiskFullError(sys.argv[1], 'a hook: No space left')",
-    ],
-)
-def test_a_full_memory_is_told_with_the_way_out(tmp_path, then):
-    ended = told(then, tmp_path)
+_FILL = "from amphora_image.build.programs import run; run('cp', '/dev/zero', folder / 'full', folder={place})"
+
+
+@pytest.mark.parametrize("place", ["folder", "folder.parent"])
+def test_a_full_memory_is_told_with_the_way_out(tmp_path, place):
+    ended = told(_FILL.format(place=place), tmp_path)
     assert "there is no room in the memory mounted on" in ended.stderr.splitlines()[-1]
     assert "build on the disk (--no-tmpfs)" in ended.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_place_elsewhere_is_told_as_before(tmp_path):
-    then = "from amphora_image.errors import DiskFullError; raise DiskFullError('/elsewhere', 'full')"
-    assert "no room in /elsewhere: full; free some, or name another place" in told(then, tmp_path).stderr
+def test_a_full_disk_is_told_as_before_where_the_output_is_beside_the_memory(tmp_path):
+    then = "from amphora_image.errors import DiskFullError; raise DiskFullError(sys.argv[1], 'full')"
+    assert f"no room in {tmp_path}: full; free some, or name another place" in told(then, tmp_path).stderr
 
 
 def test_who_may_not_mount_works_on_the_disk(tmp_path):

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amphora_image.build.builder.memory import in_memory
+from amphora_image.build.builder.memory import in_memory, is_full
 from amphora_image.errors import DestinationError, DiskFullError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def work_folder(parent: Path, memory: int = 0) -> Iterator[Path]:
             try:
                 yield folder
             except DiskFullError as error:
-                if mounted and (error.path == str(parent) or Path(error.path).is_relative_to(folder)):
+                if mounted and is_full(folder):  # not the disk of the output or of the cache
                     raise DiskFullError(f"the memory mounted on {folder}", error.detail, _ON_DISK) from error
                 raise
     finally:

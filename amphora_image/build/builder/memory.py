@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder in memory: a tmpfs that this process and those that it starts see alone, and that is gone when they are.
 
-The root file system is tens of thousands of small files, which packages' tools write with a sync for each. In memory a
-build is done in less time, and nothing of it is ever on a disk. diskimage-builder does so too; but its mount would be in
-the enclosure, where we could not read it.
+The root file system is tens of thousands of small files, which packages' tools write with a sync for each: in memory a
+build takes less time. diskimage-builder does so too; but its mount would be in the enclosure, where we could not read it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from amphora_image.build.programs import run
 from amphora_image.errors import AmphoraImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 LOG = logging.getLogger(__name__)
 
@@ -31,41 +30,53 @@ _CLONE_NEWNS: Final = 0x00020000
 def spare_memory(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
     """Give how many bytes of memory a build may work in: half of what can be had, or 0 where that would not do.
 
-    What can be had is what the kernel calls available, and no more than any control group that this process is in may
-    have at all: a container's tmpfs counts as memory of the container.
+    What can be had is what the kernel calls available, and no more than what is left to any control group that this process
+    is in: a container's tmpfs counts as memory of the container.
     """
     try:
-        told = (proc / "meminfo").read_text(encoding="ascii")
-        [available] = (line.split()[1] for line in told.splitlines() if line.startswith("MemAvailable:"))
-        spare = min(int(available) << 10, *_limits(proc / "self" / "cgroup", cgroups)) // 2
-    except (OSError, ValueError) as error:
+        available = _numbers(proc / "meminfo")["MemAvailable:"] << 10
+        spare = min(available, *_left(proc / "self" / "cgroup", cgroups)) // 2
+    except (OSError, ValueError, LookupError) as error:
         LOG.info("How much memory can be had is not known (%s): the build works on the disk", error)
         return 0
     return spare if spare >= _LEAST_BYTES else 0
 
 
-def _limits(groups: Path, cgroups: Path) -> Iterator[int]:
-    """Give what the control groups of this process and those above them may have, by both versions of the interface."""
+def _left(groups: Path, cgroups: Path) -> Iterator[int]:
+    """Give what is left to the control groups of this process and those above them, by both versions of the interface."""
     yield 1 << 62
     for line in groups.read_text(encoding="utf-8").splitlines() if groups.exists() else ():
         number, controllers, path = line.split(":", 2)
-        if number != "0" and "memory" not in controllers.split(","):
-            continue
-        top, name = (cgroups, "memory.max") if number == "0" else (cgroups / "memory", "memory.limit_in_bytes")
         own = Path(path.lstrip("/"))
         for folder in (own, *own.parents):
-            with contextlib.suppress(OSError):
-                text = (top / folder / name).read_text(encoding="ascii").strip()
-                if text.isdecimal():  # else "max"
-                    yield int(text)
+            if number == "0":
+                yield from _left_to(cgroups / folder, ("memory.max", "memory.high"), "memory.current")
+            elif "memory" in controllers.split(","):
+                yield from _left_to(cgroups / "memory" / folder, ("memory.limit_in_bytes",), "memory.usage_in_bytes")
+
+
+def _left_to(group: Path, limits: Sequence[str], usage: str) -> Iterator[int]:
+    """Give what is left by each of the limits that a group has; the kernel takes back what pages of files use."""
+    for limit in limits:
+        with contextlib.suppress(OSError, ValueError, LookupError):  # no such group, or "max"
+            most, used = (int((group / name).read_text(encoding="ascii")) for name in (limit, usage))
+            told = _numbers(group / "memory.stat")
+            yield most - used + told["inactive_file"] + told["active_file"]
+
+
+def _numbers(file: Path) -> Mapping[str, int]:
+    """Read the lines of a name and a number that the kernel writes."""
+    lines = file.read_text(encoding="ascii").splitlines()
+    return {name: int(number) for name, number, *_ in (line.split() for line in lines)}
 
 
 @contextlib.contextmanager
 def in_memory(folder: Path, size: int) -> Iterator[bool]:
     """Mount a tmpfs of ``size`` bytes on ``folder``; give False, and leave the folder, where that is 0 or cannot be done.
 
-    From then on this process has a mount name space of its own: it sees what is mounted outside later, but what it mounts
-    is seen by nobody else. The kernel takes the tmpfs down with the last process that could see it, a ``kill -9`` or not.
+    From then on the thread has a mount name space, a current folder and a umask of its own: it sees what is mounted outside
+    later, but what it mounts is seen by those alone that it starts. The kernel takes the tmpfs down with the last process
+    that could see it, a ``kill -9`` or not.
     """
     if not size:
         yield False
@@ -77,14 +88,24 @@ def in_memory(folder: Path, size: int) -> Iterator[bool]:
         LOG.info("No memory can be mounted (%s): the build works on the disk", error)
         yield False
         return
+    LOG.info("The build works in up to %d MiB of memory", size >> 20)
     try:
         yield True
     finally:
-        run("umount", "--lazy", folder)
+        try:
+            run("umount", "--lazy", folder)
+        except (OSError, AmphoraImageError) as error:
+            LOG.info("The memory is left to the kernel (%s), which takes it back when this program ends", error)
+
+
+def is_full(folder: Path) -> bool:
+    """Tell whether the file system of ``folder`` was full, which the program that found it so may have helped since."""
+    about = os.statvfs(folder)
+    return about.f_bavail * 8 < about.f_blocks
 
 
 def _part_mounts() -> None:
-    """Give this process a mount name space of its own.
+    """Give this thread a mount name space of its own.
 
     :raises OSError: it may not.
     :raises ProgramFailedError: the mounts would still be seen outside.
