@@ -13,7 +13,7 @@ from support.program import run
 _IN_MEMORY = """
 import os, pathlib, sys
 from amphora_image.build.builder.folder import work_folder
-with work_folder(pathlib.Path(sys.argv[1]), 1 << 20) as folder:
+with work_folder(pathlib.Path(sys.argv[1]), 1 << 27) as folder:
     (folder / "tree").write_bytes(b"x" * 1000)
     print(folder, flush=True)
     {then}
@@ -55,6 +55,11 @@ def test_a_full_memory_is_told_with_the_way_out(tmp_path, place):
     assert "there is no room in the memory mounted on" in ended.stderr.splitlines()[-1]
     assert "build on the disk (--no-tmpfs)" in ended.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hook_that_found_no_room_did_so_in_memory_though_its_tree_is_gone(tmp_path):
+    then = "from amphora_image.errors import DiskFullError; raise DiskFullError(str(folder), 'full')"
+    assert "build on the disk (--no-tmpfs)" in told(then, tmp_path).stderr
 
 
 def test_a_full_disk_is_told_as_before_where_the_output_is_beside_the_memory(tmp_path):

@@ -159,6 +159,14 @@ def test_a_second_build_begins_with_what_the_first_has_kept(tiny, tmp_path):
         assert again[what] == first[what], what
 
 
+def test_a_tar_goes_through_a_pipe_and_nothing_else_does(tiny):
+    """The issue: "amphora-image build --type tar -o - | docker import -"."""
+    command = [AMPHORA_IMAGE, *_TINY, "--type", "tar", "-o", "-", "--log-file", "tar.log"]
+    ended = run(["sh", "-c", '"$@" | tar --list', "-", *command], tiny.parent, timeout=_BUILD_SECONDS, environ=_SECRETS)
+    assert ended.code == 0, ended.stderr
+    assert {"./usr/sbin/haproxy", "./proc/", "./etc/machine-id"} <= {*ended.stdout.splitlines()}
+
+
 def test_octavias_script_builds_a_disk_of_the_elements_that_a_pipeline_names(tiny, tmp_path):
     """The issue: "so that existing pipelines run unchanged"."""
     script = Path(__file__).parents[2] / "diskimage-create.sh"

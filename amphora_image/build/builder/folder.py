@@ -46,7 +46,7 @@ def work_folder(parent: Path, memory: int = 0) -> Iterator[Path]:
             try:
                 yield folder
             except DiskFullError as error:
-                if mounted and is_full(folder):  # not the disk of the output or of the cache
+                if mounted and (Path(error.path).is_relative_to(folder) or is_full(folder)):
                     raise DiskFullError(f"the memory mounted on {folder}", error.detail, _ON_DISK) from error
                 raise
     finally:

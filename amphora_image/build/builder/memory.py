@@ -24,6 +24,7 @@ LOG = logging.getLogger(__name__)
 
 #: What a build may need: the tree, and the disk that is made of it. diskimage-builder wants 2 GiB for each of them.
 _LEAST_BYTES: Final = 4 << 30
+_NEXT_TO_NOTHING_BYTES: Final = 64 << 20
 _CLONE_NEWNS: Final = 0x00020000
 
 
@@ -56,12 +57,20 @@ def _left(groups: Path, cgroups: Path) -> Iterator[int]:
 
 
 def _left_to(group: Path, limits: Sequence[str], usage: str) -> Iterator[int]:
-    """Give what is left by each of the limits that a group has; the kernel takes back what pages of files use."""
+    """Give what is left by each of the limits that a group has."""
     for limit in limits:
-        with contextlib.suppress(OSError, ValueError, LookupError):  # no such group, or "max"
-            most, used = (int((group / name).read_text(encoding="ascii")) for name in (limit, usage))
-            told = _numbers(group / "memory.stat")
-            yield most - used + told["inactive_file"] + told["active_file"]
+        with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
+            yield int((group / limit).read_text(encoding="ascii")) - _used(group, usage)
+
+
+def _used(group: Path, usage: str) -> int:
+    """Give what a group uses, less the pages of files, which the kernel takes back; 0 where that is not told."""
+    try:
+        told = _numbers(group / "memory.stat")
+        pages = sum(told.get(f"total_{name}", told.get(name, 0)) for name in ("inactive_file", "active_file"))
+        return max(int((group / usage).read_text(encoding="ascii")) - pages, 0)
+    except (OSError, ValueError):
+        return 0
 
 
 def _numbers(file: Path) -> Mapping[str, int]:
@@ -99,9 +108,9 @@ def in_memory(folder: Path, size: int) -> Iterator[bool]:
 
 
 def is_full(folder: Path) -> bool:
-    """Tell whether the file system of ``folder`` was full, which the program that found it so may have helped since."""
+    """Tell whether the file system of ``folder`` has next to no room left."""
     about = os.statvfs(folder)
-    return about.f_bavail * 8 < about.f_blocks
+    return about.f_bavail * about.f_frsize < _NEXT_TO_NOTHING_BYTES
 
 
 def _part_mounts() -> None:

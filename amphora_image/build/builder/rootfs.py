@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from amphora_image.build.builder.enclosure import Enclosure, place_stand_ins
 from amphora_image.build.builder.folder import writing
 from amphora_image.build.builder.keeping import ELEMENT, VARIABLE, Keeper
+from amphora_image.build.builder.memory import is_full
 from amphora_image.build.builder.output import failure_of, phase_of
 from amphora_image.build.builder.questions import Questions
 from amphora_image.build.builder.request import OWN_BASE, builders_architecture
@@ -96,7 +97,9 @@ def make_root(request: Request, folder: Path, phase: Callable[[str], object]) ->
             if not watch.until_packed(enclosure.output):
                 code = enclosure.wait()
                 lines = watch.lines or [f"disk-image-create ended with {code}"]
-                raise failure_of(list(lines), watch.phase, work=str(request.work), log=str(request.log))
+                # diskimage-builder has removed the tree by now; where it says of no room, that was in the tree or the cache.
+                place = request.cache if is_full(request.cache) else folder
+                raise failure_of(list(lines), watch.phase, work=str(place), log=str(request.log))
     [tree] = folder.glob("dib_build.*/mnt")
     if request.disk.epoch is not None:
         forget_the_build(tree)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from amphora_image.build.builder.memory import spare_memory
 from amphora_image.build.elements import FOLDER
 from amphora_image.cli.build import Build, _request, size
 from amphora_image.cli.build_contents import check_contents
@@ -112,3 +113,12 @@ def test_the_time_that_stands_for_now_comes_from_the_environment_as_elsewhere(mo
 def test_a_commands_own_option_is_no_abbreviation_of_a_global_one():
     _, rest = AmphoraImageApp().parser.parse_known_args(["build", "--os", "debian"])
     assert "--os" in rest
+
+
+def test_who_wants_no_tmpfs_gets_none(monkeypatch):
+    """diskimage-builder's variable says so too; empty it says nothing there."""
+    monkeypatch.setenv("DIB_NO_TMPFS", "")
+    assert request_of().memory == spare_memory()
+    assert request_of("--no-tmpfs").memory == 0
+    monkeypatch.setenv("DIB_NO_TMPFS", "1")
+    assert request_of().memory == 0

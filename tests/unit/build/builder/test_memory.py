@@ -49,6 +49,12 @@ def test_no_more_than_is_left_to_a_control_group_is_taken(machine, groups, limit
     assert spare_memory(*machine(24, groups, limits)) == 5 * GIB
 
 
+def test_a_limit_counts_where_nothing_is_known_of_what_is_used(machine):
+    proc, cgroups = machine(24, "0::/\n", {"memory.max": 11 * GIB})
+    (cgroups / "memory.stat").unlink()
+    assert spare_memory(proc, cgroups) == 11 * GIB // 2
+
+
 def test_a_small_container_on_a_large_machine_builds_on_the_disk(machine):
     assert spare_memory(*machine(240, "0::/\n", {"memory.max": 3 * GIB})) == 0
 
