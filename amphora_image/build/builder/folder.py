@@ -46,8 +46,11 @@ def work_folder(parent: Path, memory: int = 0) -> Iterator[Path]:
             try:
                 yield folder
             except DiskFullError as error:
-                if mounted and (Path(error.path).is_relative_to(folder) or is_full(folder)):
+                inside = Path(error.path).is_relative_to(folder)
+                if mounted and (inside or is_full(folder)):
                     raise DiskFullError(f"the memory mounted on {folder}", error.detail, _ON_DISK) from error
+                if inside:  # which is gone when this is read
+                    raise DiskFullError(str(parent), error.detail) from error
                 raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)

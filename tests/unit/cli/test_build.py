@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from amphora_image.build.builder.memory import spare_memory
 from amphora_image.build.elements import FOLDER
 from amphora_image.cli.build import Build, _request, size
 from amphora_image.cli.build_contents import check_contents
@@ -17,9 +16,12 @@ from amphora_image.errors import ConfigurationError, UnknownChoiceError
 GIB = 1 << 30
 
 
+def options_of(*arguments):
+    return Build(types.SimpleNamespace(stdout=None), None).get_parser("build").parse_args(arguments)
+
+
 def request_of(*arguments):
-    command = Build(types.SimpleNamespace(stdout=None), None)
-    return _request(command.get_parser("build").parse_args(arguments))
+    return _request(options_of(*arguments))
 
 
 @pytest.mark.parametrize(
@@ -78,10 +80,9 @@ def test_what_would_have_diskimage_builder_make_the_disk_is_left_out():
 )
 def test_an_option_that_can_have_no_effect_is_refused(arguments, told, monkeypatch):
     monkeypatch.delenv("AMPHORA_ROOT_PASSWORD", raising=False)
-    parser = Build(types.SimpleNamespace(stdout=None), None).get_parser("build")
-    check_contents(parser.parse_args([]))
+    check_contents(options_of())
     with pytest.raises(ConfigurationError, match=told):
-        check_contents(parser.parse_args(arguments))
+        check_contents(options_of(*arguments))
 
 
 def test_grub_waits_as_long_as_the_variable_says(monkeypatch):
@@ -118,7 +119,7 @@ def test_a_commands_own_option_is_no_abbreviation_of_a_global_one():
 def test_who_wants_no_tmpfs_gets_none(monkeypatch):
     """diskimage-builder's variable says so too; empty it says nothing there."""
     monkeypatch.setenv("DIB_NO_TMPFS", "")
-    assert request_of().memory == spare_memory()
+    assert not options_of().no_tmpfs
     assert request_of("--no-tmpfs").memory == 0
     monkeypatch.setenv("DIB_NO_TMPFS", "1")
     assert request_of().memory == 0

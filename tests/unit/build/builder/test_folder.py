@@ -19,6 +19,12 @@ def test_a_build_has_a_folder_of_its_own_and_leaves_none(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_told_by_the_place_that_is_still_there_afterwards(tmp_path):
+    with pytest.raises(DiskFullError) as caught, work_folder(tmp_path) as folder:
+        raise DiskFullError(str(folder / "disk"), "full")
+    assert caught.value.path == str(tmp_path)
+
+
 def test_the_folder_of_a_killed_build_is_removed_by_the_next(tmp_path):
     """The issue: "a build killed at each phase and run again"."""
     child = os.fork()
