@@ -65,7 +65,7 @@ output=${AMP_OUTPUTFILENAME:-} type=${AMP_IMAGETYPE:-qcow2} size=${AMP_IMAGESIZE
 cache=${AMP_CACHEDIR:-${HOME:-}/.cache/image-create} work=${AMP_WORKING_DIR:-} log='' kernel=${AMP_KERNEL:-}
 password=${AMP_ROOTPW:-} package=${AMP_PACKAGE_INSTALL:-0} trace=0
 enforcing=${AMP_ENABLE_FULL_MAC_SECURITY:-0} pinning=${AMP_ENABLE_CPUPINNING:-0}
-nossh=${AMP_DISABLE_SSHD:-0} fips=${AMP_ENABLE_FIPS:-0} disk=${AMP_DISABLE_TMPFS:-}
+nossh=${AMP_DISABLE_SSHD:-0} fips=${AMP_ENABLE_FIPS:-0} disk=${AMP_DISABLE_TMP_FS:-}
 
 while getopts "a:b:c:d:efg:hi:k:l:mno:pt:r:s:vw:xy" option; do
     case $option in
@@ -179,7 +179,7 @@ unset DIB_RELEASE # only -d counts
 [ "$fips" != 1 ] || options+=(--fips)
 [ -z "$password" ] || options+=(--root-password)
 [ "$trace" != 1 ] || options+=(--trace)
-[ -z "$disk" ] || options+=(--no-tmpfs) # any value means yes, as in Octavia's script
+[ -z "$disk" ] || options+=(--no-tmpfs) # Octavia's script has the option itself in the variable
 if [ "$nossh" = 1 ]; then
     export DIB_OCTAVIA_AMP_USE_SSH=${DIB_OCTAVIA_AMP_USE_SSH:-False}
     [ -n "${DIB_ELEMENTS:-}" ] || options+=(--no-ssh)

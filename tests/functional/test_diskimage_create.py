@@ -280,7 +280,7 @@ def test_variables_stand_for_options_as_in_octavias_script_and_count_less(door):
     presets = {"ARCH": "arm64", "BASEOS": "rocky-container", "DIB_RELEASE": "9", "IMAGETYPE": "raw", "IMAGESIZE": "3"}
     presets |= {"OUTPUTFILENAME": f"{door.folder}/mine", "CACHEDIR": "/tmp/theirs", "WORKING_DIR": "work"}
     presets |= {"ENABLE_FULL_MAC_SECURITY": "1", "ENABLE_CPUPINNING": "1", "DISABLE_SSHD": "1", "ENABLE_FIPS": "1"}
-    presets |= {"PACKAGE_INSTALL": "1", "ROOTPW": "canary-6", "DISABLE_TMPFS": "--no-tmpfs"}
+    presets |= {"PACKAGE_INSTALL": "1", "ROOTPW": "canary-6", "DISABLE_TMP_FS": "--no-tmpfs"}
     assert door.run("-s", "4", **{f"AMP_{name}": value for name, value in presets.items()}).returncode == 0
     assert door.options() == {
         "--os": "rocky",
